@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/err.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void err_fill(struct err *e, int code, int sys, const char *fmt, va_list ap)
+{
+    assert(e != NULL && code != 0);
+    e->code = code;
+    e->sys = sys;
+    (void)vsnprintf(e->text, sizeof(e->text), fmt, ap);
+}
+
+bool err_set(struct err *e, int code, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    err_fill(e, code, 0, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+bool err_sys(struct err *e, int code, const char *fmt, ...)
+{
+    int sys = errno;
+    va_list ap;
+
+    va_start(ap, fmt);
+    err_fill(e, code, sys, fmt, ap);
+    va_end(ap);
+    size_t used = strlen(e->text);
+    (void)snprintf(e->text + used, sizeof(e->text) - used, ": %s", strerrordesc_np(sys));
+    return false;
+}
+
+bool err_wrap(struct err *e, const char *fmt, ...)
+{
+    char was[ERR_TEXT_MAX];
+    va_list ap;
+
+    assert(e != NULL);
+    memcpy(was, e->text, sizeof(was));
+    va_start(ap, fmt);
+    (void)vsnprintf(e->text, sizeof(e->text), fmt, ap);
+    va_end(ap);
+    size_t used = strlen(e->text);
+    (void)snprintf(e->text + used, sizeof(e->text) - used, ": %s", was);
+    return false;
+}
