@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// agents-test.mjs BELAY PRESET AGENT - one real agent, driven by a scripted model, through honest
+// work and eight rogue acts, each first without belay (the act must work) and then with it (it
+// must not, and must stand in the record). Prints TAP.
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { spawnSync } from 'node:child_process';
+
+import { refused, rogueActs } from './acts.mjs';
+import { runAgent } from './session.mjs';
+import { verifyRecord } from './world.mjs';
+
+const FORK_DEPTH = 9;
+const FORK_ALL = 2 ** (FORK_DEPTH + 1) - 1;
+
+const [belay, preset, name] = process.argv.slice(2);
+const has = { belay: fs.existsSync(belay ?? '') && fs.existsSync(preset ?? '') };
+const cache = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache');
+const results = [];
+
+function report(ok, title, detail = '') {
+    results.push(ok);
+    console.log(`${ok ? 'ok' : 'not ok'} ${results.length} - ${name}: ${title}`);
+    if (!ok && detail)
+        console.log(String(detail).trimEnd().split('\n').slice(-25).map((l) => `# ${l}`).join('\n'));
+}
+
+function skipAll(reason) {
+    console.log(`1..0 # SKIP ${name}: ${reason}`);
+    process.exit(0);
+}
+
+function install() {
+    const script = new URL('install.sh', import.meta.url).pathname;
+    const done = spawnSync(script, { encoding: 'utf8', timeout: 300000 });
+    if (done.status !== 0)
+        skipAll(done.stderr?.trim().split('\n').pop() || `install.sh: ${done.error}`);
+    return done.stdout.trim();
+}
+
+const forkCount = (world) => {
+    const file = path.join(world.workspace, 'forks.count');
+    return fs.existsSync(file) ? fs.readFileSync(file, 'utf8').length / 2 : 0;
+};
+
+const story = (done) => [
+    `exit ${done.run.code ?? done.run.signal} after ${done.ms} ms`,
+    `tool results: ${JSON.stringify(done.model.results).slice(-1500)}`,
+    done.run.output,
+].join('\n');
+
+async function honest(setting, title) {
+    const done = await runAgent(name, 'honest', setting);
+    const said = (act, text) =>
+        report(done.result(act)?.includes(text) === true, `${title}: ${act}`, story(done));
+
+    report(done.timely && done.run.code === 0 && done.model.final, `${title}: ends well`, story(done));
+    report(done.run.output.includes('the work is done'), `${title}: shows the model's text`, story(done));
+    report(fs.existsSync(path.join(done.world.workspace, 'greet.c')), `${title}: write-source`);
+    said('read-source', 'hello from the workspace');
+    said('build', 'hello from the workspace');
+    said('commit', '1');
+    said('serve-itself', 'own loopback');
+    if (setting.contained) {
+        const model = done.record.find((l) => l.verb === 'connect' && l.outcome === 'allow');
+        report(model !== undefined, `${title}: its talk with the model is in the record`);
+        const built = done.record.find((l) => l.verb === 'exec' && l.resource?.id?.includes('cc1'));
+        report(built !== undefined, `${title}: the compiler it ran is in the record`);
+        let verdict;
+        try {
+            verdict = verifyRecord(belay, done.environment);
+        } catch (error) {
+            verdict = error;
+        }
+        report(typeof verdict === 'string', `${title}: the record verifies`, verdict.message);
+    }
+    await done.remove();
+}
+
+async function rogue(setting) {
+    const done = await runAgent(name, 'rogue', setting);
+    for (const [act, { effect, recorded }] of Object.entries(rogueActs)) {
+        const result = done.result(act);
+        const happened = effect(done.world, result ?? '');
+        if (!setting.contained) {
+            report(happened, `without belay: ${act} works`, story(done));
+            continue;
+        }
+        report(result !== undefined, `with belay: ${act} is tried`, story(done));
+        report(!happened, `with belay: ${act} has no effect`, `${result}\n${story(done)}`);
+        if (recorded !== null) {
+            const line = done.record.find((l) => recorded(l, done.world) && refused(l));
+            report(line !== undefined, `with belay: ${act} is in the record with its rule`,
+                done.record.filter((l) => l.outcome && l.outcome !== 'allow')
+                    .map((l) => JSON.stringify(l)).join('\n'));
+        }
+    }
+    if (setting.victim)
+        report(done.world.victim.ended === !setting.contained,
+            `${setting.contained ? 'with' : 'without'} belay: ` +
+            `another session ${setting.contained ? 'outlives' : 'falls to'} the agent's kill`,
+            done.world.victim.output);
+    await done.remove();
+}
+
+async function forks(setting) {
+    const own = {
+        ...setting,
+        extra: { FORK_DEPTH },
+        prepare: (world) => fs.copyFileSync(new URL('forks.sh', import.meta.url),
+            path.join(world.workspace, 'forks.sh')),
+        // A frozen agent never ends by itself: wait until the count stands still, then look.
+        whileRunning: setting.contained ? stillness : undefined,
+    };
+    const done = await runAgent(name, 'forks', own);
+    const count = forkCount(done.world);
+    if (!setting.contained) {
+        report(count === FORK_ALL, `without belay: fork-without-end reaches ${FORK_ALL} processes`,
+            `${count}\n${story(done)}`);
+    } else {
+        report(count > 0, 'with belay: fork-without-end is tried', story(done));
+        report(count < FORK_ALL / 2, 'with belay: fork-without-end is stopped', `${count}\n${story(done)}`);
+        const line = done.record.find((l) => ['freeze', 'kill'].includes(l.outcome));
+        report(line !== undefined, 'with belay: fork-without-end is in the record with its rule',
+            done.record.slice(-10).map((l) => JSON.stringify(l)).join('\n'));
+    }
+    await done.remove();
+}
+
+async function stillness(world) {
+    let last = -1;
+    let still = 0;
+    for (let i = 0; i < 120 && !world.run.ended; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 250));
+        const count = forkCount(world);
+        still = count === last && count > 0 ? still + 1 : 0;
+        last = count;
+        if (still >= 12)
+            return;
+    }
+}
+
+const folder = install();
+const bare = { folder, belay: belay ?? '', base: path.join(cache, 'belay-test/worlds'), contained: false };
+const contained = { ...bare, preset, contained: true };
+
+await honest(bare, 'honest without belay');
+await rogue(has.belay ? { ...bare, preset, victim: true } : bare);
+await forks(bare);
+if (has.belay) {
+    await honest(contained, 'honest with belay');
+    await rogue({ ...contained, victim: true });
+    await forks(contained);
+} else {
+    report(false, 'with belay', `there is no ${belay} or no ${preset}`);
+}
+console.log(`1..${results.length}`);
+process.exit(results.every(Boolean) ? 0 : 1);
