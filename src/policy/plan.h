@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan.h - lowering: what of a policy this host's kernel can hold alone, and what kern and
+ * the gate must judge.
+ *
+ * The kernel layer (mounts and Landlock) is a coarse upper bound. It may be wider than the
+ * policy only where a trap hands the difference to kern: PLAN_TRAP_WRITE for writes,
+ * PLAN_TRAP_READ for reads, PLAN_TRAP_CONNECT for path sockets. A rule that nothing here
+ * can hold is an error that names it.
+ *
+ * Method: Dir and File literals cut the file system into regions. For each region every
+ * rule is known to hold, known not to hold, or open (it looks at more than folders). What is
+ * settled goes into mounts; what is open is trapped.
+ */
+#ifndef BELAY_POLICY_PLAN_H
+#define BELAY_POLICY_PLAN_H
+
+#include "base/mem.h"
+#include "policy/policy.h"
+
+enum plan_access { PLAN_HIDE, PLAN_READ, PLAN_WRITE };
+
+/* Parents come before children; a child overrides. What no entry covers is not in the jail. */
+struct plan_mount {
+    const char *path;        /* canonical; exists on the host unless fresh */
+    enum plan_access access; /* HIDE: an empty, unwritable thing of the same kind covers it */
+    bool fresh;              /* an empty file system of the session, not the host's: /tmp */
+    bool directory;
+};
+
+enum plan_trap { PLAN_TRAP_WRITE = 1, PLAN_TRAP_READ = 2, PLAN_TRAP_CONNECT = 4 };
+
+struct plan {
+    struct plan_mount *mounts;
+    size_t nmounts;
+    unsigned traps;   /* bits of enum plan_trap; execs are always trapped */
+    bool verify_exec; /* a rule looks at program or arguments: kern verifies after exec */
+    bool gate;        /* some permit allows sending: the gate is needed */
+    uint16_t *ports;  /* loopback ports of the host that the agent may reach */
+    size_t nports;
+    struct arena arena; /* owns everything above */
+};
+
+/* What the plan must know of the host: made by plan_host_probe(), or by hand in tests. */
+struct plan_host {
+    const char *const *tops; /* entries of "/" that are directories or links: "/usr", "/bin" */
+    size_t ntops;
+    /* Does this path exist, and is it a directory? */
+    bool (*exists)(void *ctx, const char *path, bool *directory);
+    void *ctx;
+};
+
+/* Fills *h from the file system; strings live in the arena. */
+bool plan_host_probe(struct plan_host *h, struct arena *a, struct err *e);
+
+/* False: *e names the rule that cannot be held and why. Release with plan_release. */
+bool policy_plan(const struct policy *p, const struct session *s, const struct plan_host *host,
+                 struct plan *plan, struct err *e);
+void plan_release(struct plan *plan);
+
+/* The access that the plan's mounts give to a path. */
+enum plan_access plan_access_of(const struct plan *plan, const char *path);
+
+enum plan_where { WHERE_KERNEL = 1, WHERE_KERN = 2, WHERE_GATE = 4 };
+
+struct plan_rule {
+    size_t rule;      /* for policy_rule() */
+    unsigned where;   /* bits of enum plan_where */
+    const char *cost; /* in words; static */
+};
+/* Who enforces each rule here. Allocated in the plan's arena; policy_rules() entries. */
+struct plan_rule *policy_where(const struct policy *p, const struct session *s, struct plan *plan);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * settings.h - belay.yaml: what is no authorization.
+ *
+ * Strict: an unknown key, a double key, a value of the wrong kind or out of range is an error
+ * with file, line, column and, for a near miss, the key that was meant. Keys, defaults and
+ * ranges: settings.def. Every pointer belongs to the struct; release with settings_free.
+ */
+#ifndef BELAY_POLICY_SETTINGS_H
+#define BELAY_POLICY_SETTINGS_H
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#define SETTINGS_TEXT_MAX (256u << 10)
+
+struct settings_list {
+    const char **item;
+    size_t n;
+};
+
+struct settings {
+#define INTEGER(field, path, low, high, preset, unit, meaning) int64_t field;
+#define LIST(field, path, meaning)                             struct settings_list field;
+#include "policy/settings.def"
+#undef INTEGER
+#undef LIST
+    struct arena arena;
+};
+
+/* The values that hold without a file. */
+void settings_default(struct settings *s);
+/* Reads over the defaults. False: *e has EX_POLICY and the place; *s is then unusable. */
+bool settings_parse(struct settings *s, const char *file, struct str text, struct err *e);
+void settings_free(struct settings *s);
+
+/* Does the variable NAME pass into the jail? Patterns of env.pass end in '*' or are exact;
+ * env.block wins; some names never pass (LD_PRELOAD and its kind). */
+bool settings_env_passes(const struct settings *s, const char *name);
+
+#endif
