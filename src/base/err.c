@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void err_fill(struct err *e, int code, int sys, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void err_fill(struct err *e, int code, int sys,
+                                                           const char *fmt, va_list ap)
 {
     assert(e != NULL && code != 0);
     e->code = code;

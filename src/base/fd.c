@@ -90,9 +90,10 @@ void fd_close_from(int first, const int *keep, size_t n)
 
     if (n > ARRAY_LEN(sorted))
         abort();
-    if (n > 0)
+    if (n > 0) {
         memcpy(sorted, keep, n * sizeof(int));
-    qsort(sorted, n, sizeof(int), compare_int);
+        qsort(sorted, n, sizeof(int), compare_int);
+    }
     for (size_t i = 0; i < n; i++) {
         if (sorted[i] < 0 || (unsigned)sorted[i] < from)
             continue;

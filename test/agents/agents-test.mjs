@@ -22,13 +22,13 @@ const results = [];
 
 function report(ok, title, detail = '') {
     results.push(ok);
-    console.log(`${ok ? 'ok' : 'not ok'} ${results.length} - ${name}: ${title}`);
+    console.log(`${ok ? 'ok' : 'not ok'} ${results.length} - ${title}`);
     if (!ok && detail)
         console.log(String(detail).trimEnd().split('\n').slice(-25).map((l) => `# ${l}`).join('\n'));
 }
 
 function skipAll(reason) {
-    console.log(`1..0 # SKIP ${name}: ${reason}`);
+    console.log(`1..0 # SKIP ${reason}`);
     process.exit(0);
 }
 
