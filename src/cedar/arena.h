@@ -37,9 +37,9 @@ struct cedar_str cedar_arena_str(struct cedar_arena *arena, struct cedar_str s);
 #define CEDAR_NEW_N(arena, type, n) ((type *)cedar_arena_zero((arena), (n), sizeof(type)))
 
 /*
- * A growing array of items of one size in plain allocator memory. Zero-initialise but for
- * alloc and size. cedar_vec_push returns the new zeroed item, NULL on failure or beyond limit
- * items; pointers into it die with the next push.
+ * A growing array of items of one size in plain allocator memory. cedar_vec_push returns the
+ * new, zeroed item, NULL on failure; pointers into it die with the next push. The caller bounds
+ * its length.
  */
 struct cedar_vec {
     struct cedar_allocator alloc;

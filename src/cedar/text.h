@@ -20,9 +20,9 @@ bool cedar_is_reserved(struct cedar_str s);
 bool cedar_is_path(struct cedar_str s);
 
 /*
- * Resolves the escapes of a string's inside (\n \r \t \\ \0 \' \" \xHH \u{H..}). With
- * is_pattern also \*, and the result is in pattern form: see cedar_pattern. err tells the
- * escape that is wrong, relative to source.
+ * Resolves the escapes of a string's inside: \n \r \t \\ \0 \' \" \xHH (up to 7f), \u{H..}, and
+ * a backslash before a line's end, which joins the lines. err points at the escape that is
+ * wrong.
  */
 enum cedar_status cedar_unescape(struct cedar_arena *arena, struct cedar_str source,
                                  struct cedar_span inside, struct cedar_str *out,
