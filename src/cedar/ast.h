@@ -158,6 +158,8 @@ struct cedar_policies {
     struct cedar_str source;
     uint32_t refs;
     struct cedar_vec list; /* struct cedar_policy *, in order */
+    uint32_t *by_id;       /* open addressing: index + 1, or 0 */
+    uint32_t n_by_id;      /* a power of two, or 0 */
 };
 
 static inline size_t cedar_ast_count(const struct cedar_policies *policies)

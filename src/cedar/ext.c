@@ -366,7 +366,8 @@ bool cedar_duration_read(struct cedar_str s, int64_t *out)
         const char *suffix;
         int64_t ms;
     } units[] = {
-        {"d", MS_PER_DAY}, {"h", MS_PER_HOUR}, {"m", MS_PER_MINUTE}, {"s", MS_PER_SECOND}, {"ms", 1},
+        {"d", MS_PER_DAY},    {"h", MS_PER_HOUR}, {"m", MS_PER_MINUTE},
+        {"s", MS_PER_SECOND}, {"ms", 1},
     };
     size_t i = s.len > 0 && s.ptr[0] == '-', unit = 0;
     bool negative = i == 1;
@@ -385,8 +386,8 @@ bool cedar_duration_read(struct cedar_str s, int64_t *out)
             return false;
         for (len = 0; i + len < s.len && !is_digit(s.ptr[i + len]); len++)
             ;
-        while (unit < 5 && !cedar_str_eq((struct cedar_str){s.ptr + i, len},
-                                         cedar_str(units[unit].suffix)))
+        while (unit < 5 &&
+               !cedar_str_eq((struct cedar_str){s.ptr + i, len}, cedar_str(units[unit].suffix)))
             unit++;
         if (unit == 5 || __builtin_mul_overflow(n, units[unit].ms, &n) ||
             __builtin_add_overflow(total, n, &total))

@@ -32,8 +32,8 @@ static char look(const struct reader *r)
 
 static void skip_blanks(struct reader *r)
 {
-    while (r->at < r->text.len && (look(r) == ' ' || look(r) == '\t' || look(r) == '\n' ||
-                                   look(r) == '\r'))
+    while (r->at < r->text.len &&
+           (look(r) == ' ' || look(r) == '\t' || look(r) == '\n' || look(r) == '\r'))
         r->at++;
 }
 
@@ -184,8 +184,8 @@ static enum cedar_status read_number(struct reader *r, struct cedar_json *out)
     out->string = (struct cedar_str){r->text.ptr + start, r->at - start};
     if (!whole || !to_integer(out->string, &out->integer)) {
         out->kind = JSON_REAL;
-        out->string = cedar_arena_str(r->arena, (struct cedar_str){r->text.ptr + start,
-                                                                   r->at - start});
+        out->string =
+            cedar_arena_str(r->arena, (struct cedar_str){r->text.ptr + start, r->at - start});
         if (out->string.ptr == NULL)
             return cedar_fail_memory(r->err);
     }
@@ -198,7 +198,8 @@ static enum cedar_status read_word(struct reader *r, struct cedar_json *out)
         const char *word;
         enum cedar_json_kind kind;
         bool value;
-    } words[] = {{"null", JSON_NULL, false}, {"true", JSON_BOOL, true}, {"false", JSON_BOOL, false}};
+    } words[] = {
+        {"null", JSON_NULL, false}, {"true", JSON_BOOL, true}, {"false", JSON_BOOL, false}};
 
     for (int i = 0; i < 3; i++) {
         size_t n = strlen(words[i].word);

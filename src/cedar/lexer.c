@@ -66,13 +66,13 @@ static const struct {
     char text[3];
     uint8_t kind;
 } punctuation[] = {
-    {"::", TOK_PATH},     {"==", TOK_EQ},       {"!=", TOK_NE},      {"<=", TOK_LE},
-    {">=", TOK_GE},       {"&&", TOK_AND},      {"||", TOK_OR},      {"@", TOK_AT},
-    {".", TOK_DOT},       {",", TOK_COMMA},     {";", TOK_SEMICOLON}, {":", TOK_COLON},
-    {"(", TOK_LPAREN},    {")", TOK_RPAREN},    {"{", TOK_LBRACE},   {"}", TOK_RBRACE},
-    {"[", TOK_LBRACKET},  {"]", TOK_RBRACKET},  {"<", TOK_LT},       {">", TOK_GT},
-    {"!", TOK_NOT},       {"+", TOK_PLUS},      {"-", TOK_MINUS},    {"*", TOK_STAR},
-    {"/", TOK_SLASH},     {"%", TOK_PERCENT},   {"=", TOK_ASSIGN},   {"?", TOK_QUESTION},
+    {"::", TOK_PATH},    {"==", TOK_EQ},      {"!=", TOK_NE},       {"<=", TOK_LE},
+    {">=", TOK_GE},      {"&&", TOK_AND},     {"||", TOK_OR},       {"@", TOK_AT},
+    {".", TOK_DOT},      {",", TOK_COMMA},    {";", TOK_SEMICOLON}, {":", TOK_COLON},
+    {"(", TOK_LPAREN},   {")", TOK_RPAREN},   {"{", TOK_LBRACE},    {"}", TOK_RBRACE},
+    {"[", TOK_LBRACKET}, {"]", TOK_RBRACKET}, {"<", TOK_LT},        {">", TOK_GT},
+    {"!", TOK_NOT},      {"+", TOK_PLUS},     {"-", TOK_MINUS},     {"*", TOK_STAR},
+    {"/", TOK_SLASH},    {"%", TOK_PERCENT},  {"=", TOK_ASSIGN},    {"?", TOK_QUESTION},
 };
 
 static bool scan_punctuation(const struct cedar_lexer *lexer, uint32_t pos,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "names.h"
+#include "diag.h"
 
 struct entry {
     struct cedar_str text;
@@ -153,6 +154,18 @@ cedar_name cedar_intern(struct cedar_names *names, struct cedar_str text)
     *entry = (struct entry){copy, hash};
     *find_slot(names, text, hash) = (uint32_t)names->entries.len;
     return (uint32_t)names->entries.len;
+}
+
+enum cedar_status cedar_intern_or_fail(struct cedar_names *names, struct cedar_str text,
+                                       cedar_name *out, struct cedar_error *err)
+{
+    *out = cedar_intern(names, text);
+    if (*out != CEDAR_NO_NAME)
+        return CEDAR_OK;
+    if (names->entries.len < CEDAR_MAX_NAMES)
+        return cedar_fail_memory(err);
+    return cedar_fail(err, CEDAR_ERR_LIMIT, (struct cedar_str){NULL, 0}, (struct cedar_span){0, 0},
+                      "more than %u different names", CEDAR_MAX_NAMES);
 }
 
 cedar_name cedar_lookup(const struct cedar_names *names, struct cedar_str text)

@@ -14,4 +14,8 @@ uint32_t cedar_names_count(const struct cedar_names *names);
 /* The allocator that the table was made with. */
 const struct cedar_allocator *cedar_names_allocator(const struct cedar_names *names);
 
+/* cedar_intern() that tells no memory from too many names. */
+enum cedar_status cedar_intern_or_fail(struct cedar_names *names, struct cedar_str text,
+                                       cedar_name *out, struct cedar_error *err);
+
 #endif

@@ -91,8 +91,8 @@ enum cedar_status cedar_closure_make(struct cedar_arena *arena, uint32_t n,
 
 bool cedar_schema_is_builtin(struct cedar_str name)
 {
-    static const char *const builtin[] = {"Bool",   "Boolean", "Entity", "Extension",
-                                          "Long",   "Record",  "Set",    "String"};
+    static const char *const builtin[] = {"Bool", "Boolean", "Entity", "Extension",
+                                          "Long", "Record",  "Set",    "String"};
 
     for (size_t i = 0; i < sizeof(builtin) / sizeof(builtin[0]); i++) {
         if (cedar_str_eq(name, cedar_str(builtin[i])))
@@ -133,8 +133,7 @@ bool cedar_is_action_type(const struct cedar_names *names, cedar_name type)
     return text.len == last.len || text.ptr[text.len - last.len - 1] == ':';
 }
 
-const struct entity_type *cedar_find_entity_type(const struct cedar_schema *schema,
-                                                 cedar_name name)
+const struct entity_type *cedar_find_entity_type(const struct cedar_schema *schema, cedar_name name)
 {
     return cedar_name_map_get(&schema->entity_map, name);
 }
@@ -247,8 +246,8 @@ static enum cedar_status fill(struct cedar_schema *schema, struct cedar_str text
 {
     enum cedar_status status;
 
-    schema->fragment = (struct schema_fragment){
-        .arena = &schema->arena, .names = schema->names, .source = text};
+    schema->fragment =
+        (struct schema_fragment){.arena = &schema->arena, .names = schema->names, .source = text};
     schema->fragment.namespaces_end = &schema->fragment.namespaces;
     schema->types.arena = &schema->arena;
     schema->entity_map.arena = &schema->arena;

@@ -21,7 +21,7 @@ struct cedar_name_map {
     struct name_slot {
         cedar_name name;
         void *value;
-    } *slots;
+    } * slots;
     uint32_t cap, len; /* cap is 0 or a power of two */
 };
 
@@ -78,7 +78,7 @@ struct cedar_schema {
     struct cedar_name_map action_map; /* name of an action entity type to itself */
     struct entity_type *entities;
     uint32_t n_entities;
-    struct action_type *actions; /* in source order */
+    struct action_type *actions;         /* in source order */
     struct action_type **actions_by_uid; /* hash table, n_slots a power of two */
     uint32_t n_actions, n_slots;
     struct cedar_closure entity_closure, action_closure;

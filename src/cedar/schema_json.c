@@ -4,11 +4,11 @@
 #include "schema_ast.h"
 #include "text.h"
 
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        enum cedar_status try_status_ = (call);                                                    \
-        if (try_status_ != CEDAR_OK)                                                               \
-            return try_status_;                                                                    \
+#define TRY(call)                               \
+    do {                                        \
+        enum cedar_status try_status_ = (call); \
+        if (try_status_ != CEDAR_OK)            \
+            return try_status_;                 \
     } while (0)
 
 struct reader {
@@ -318,8 +318,8 @@ static enum cedar_status read_choices(struct reader *r, const struct cedar_json 
 static enum cedar_status read_entity(struct reader *r, const struct cedar_json_member *member,
                                      struct schema_namespace *ns)
 {
-    static const char *const standard[] = {"memberOfTypes", "shape", "tags", "annotations", "enum",
-                                           NULL};
+    static const char *const standard[] = {"memberOfTypes", "shape", "tags",
+                                           "annotations",   "enum",  NULL};
     static const char *const enumerated[] = {"enum", "annotations", NULL};
     struct schema_entity *entity = CEDAR_NEW(r->fragment->arena, struct schema_entity);
     const struct cedar_json *json = &member->value, *part;

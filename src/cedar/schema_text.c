@@ -4,11 +4,11 @@
 #include "parser.h"
 #include "schema_ast.h"
 
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        enum cedar_status try_status_ = (call);                                                    \
-        if (try_status_ != CEDAR_OK)                                                               \
-            return try_status_;                                                                    \
+#define TRY(call)                               \
+    do {                                        \
+        enum cedar_status try_status_ = (call); \
+        if (try_status_ != CEDAR_OK)            \
+            return try_status_;                 \
     } while (0)
 
 struct reader {
@@ -391,8 +391,9 @@ static enum cedar_status read_applies_types(struct reader *r, struct cedar_span 
     TRY(cedar_lexer_expect(&r->lexer, TOK_COLON, "`:`"));
     TRY(read_refs(r, read_type_ref, out));
     if (*out == NULL)
-        return cedar_fail(r->err, CEDAR_ERR_SYNTAX, r->lexer.source, word,
-                          "no entity types: leave `appliesTo` out if the action applies to nothing");
+        return cedar_fail(
+            r->err, CEDAR_ERR_SYNTAX, r->lexer.source, word,
+            "no entity types: leave `appliesTo` out if the action applies to nothing");
     return CEDAR_OK;
 }
 

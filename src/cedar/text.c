@@ -215,7 +215,8 @@ static enum cedar_status read_escape(struct unescape *u)
         }
     }
     u->at--;
-    return bad_escape(u, start, "no such escape; there are \\n \\r \\t \\\\ \\0 \\' \\\" \\xHH \\u{HH}");
+    return bad_escape(u, start,
+                      "no such escape; there are \\n \\r \\t \\\\ \\0 \\' \\\" \\xHH \\u{HH}");
 }
 
 /* Reads one character or escape of a string. */

@@ -157,8 +157,7 @@ const struct cedar_type *cedar_type_entity(struct cedar_types *types, cedar_name
     return intern(types, (struct cedar_type){.kind = TYPE_ENTITY, .entity = name});
 }
 
-const struct cedar_type *cedar_type_set(struct cedar_types *types,
-                                        const struct cedar_type *element)
+const struct cedar_type *cedar_type_set(struct cedar_types *types, const struct cedar_type *element)
 {
     return intern(types, (struct cedar_type){.kind = TYPE_SET, .element = element});
 }
@@ -171,8 +170,8 @@ static int by_name(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-const struct cedar_type *cedar_type_record(struct cedar_types *types,
-                                           struct cedar_attr_type *attrs, uint32_t n)
+const struct cedar_type *cedar_type_record(struct cedar_types *types, struct cedar_attr_type *attrs,
+                                           uint32_t n)
 {
     if (n > 1)
         qsort(attrs, n, sizeof(*attrs), by_name);
@@ -259,8 +258,8 @@ static void print_depth(struct cedar_buf *buf, const struct cedar_names *names,
                         const struct cedar_type *type, int depth)
 {
     static const char *const plain[] = {
-        [TYPE_LONG] = "Long",         [TYPE_STRING] = "String",     [TYPE_IPADDR] = "ipaddr",
-        [TYPE_DECIMAL] = "decimal",   [TYPE_DATETIME] = "datetime", [TYPE_DURATION] = "duration",
+        [TYPE_LONG] = "Long",       [TYPE_STRING] = "String",     [TYPE_IPADDR] = "ipaddr",
+        [TYPE_DECIMAL] = "decimal", [TYPE_DATETIME] = "datetime", [TYPE_DURATION] = "duration",
     };
     static const char *const truths[] = {
         [TRUTH_ANY] = "Bool", [TRUTH_TRUE] = "true", [TRUTH_FALSE] = "false"};

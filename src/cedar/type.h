@@ -38,9 +38,9 @@ struct cedar_attr_type {
 
 struct cedar_type {
     enum cedar_type_kind kind;
-    uint8_t truth;     /* enum cedar_truth, of a TYPE_BOOL */
-    bool has_truth;    /* it or a type in it is a Bool of known value */
-    uint16_t depth;    /* 1 for a type without parts */
+    uint8_t truth;  /* enum cedar_truth, of a TYPE_BOOL */
+    bool has_truth; /* it or a type in it is a Bool of known value */
+    uint16_t depth; /* 1 for a type without parts */
     uint32_t hash;
     cedar_name entity;
     uint32_t n_attrs;
@@ -73,8 +73,8 @@ const struct cedar_type *cedar_type_entity(struct cedar_types *types, cedar_name
 const struct cedar_type *cedar_type_set(struct cedar_types *types,
                                         const struct cedar_type *element);
 /* Sorts attrs in place and copies it. Names must be distinct. */
-const struct cedar_type *cedar_type_record(struct cedar_types *types,
-                                           struct cedar_attr_type *attrs, uint32_t n);
+const struct cedar_type *cedar_type_record(struct cedar_types *types, struct cedar_attr_type *attrs,
+                                           uint32_t n);
 
 /*
  * The least upper bound in strict mode: equal types, or types that differ in what is known of
