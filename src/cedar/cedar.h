@@ -363,6 +363,17 @@ typedef void cedar_literal_fn(void *ctx, const struct cedar_literal *literal);
 void cedar_policy_literals(const struct cedar_policies *policies, size_t index,
                            cedar_literal_fn *visit, void *ctx);
 
+/*
+ * Shows every entity literal, and lets it be given another id (for programs in which some ids
+ * are shorthand, as "~" for a home): rename sets *id, which is copied. A status other than
+ * CEDAR_OK stops and is returned; rename has filled err then. Before cedar_compile().
+ */
+typedef enum cedar_status cedar_rename_fn(void *ctx, size_t policy, const struct cedar_uid *uid,
+                                          struct cedar_span span, struct cedar_str *id,
+                                          struct cedar_error *err);
+enum cedar_status cedar_policies_rename(struct cedar_policies *policies, cedar_rename_fn *rename,
+                                        void *ctx, struct cedar_error *err);
+
 /* Takes text; len bytes at a time. Returns false to stop (and the writer then fails). */
 typedef bool cedar_write_fn(void *ctx, const char *text, size_t len);
 
