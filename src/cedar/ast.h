@@ -17,7 +17,7 @@ enum cedar_slot { SLOT_PRINCIPAL, SLOT_RESOURCE };
 
 /* Extension functions and methods, and the built-in methods. See calls.def. */
 enum cedar_call {
-#define CALL(id, name, is_method, arity) CALL_##id,
+#define CALL(id, name, is_method, arity, is_builtin) CALL_##id,
 #include "calls.def"
 #undef CALL
     CALL_COUNT
@@ -27,6 +27,7 @@ struct cedar_call_info {
     const char *name;
     bool is_method; /* args[0] is the receiver, arity counts the others */
     uint8_t arity;
+    bool is_builtin; /* of the language itself: its arity is checked by the parser */
 };
 extern const struct cedar_call_info cedar_calls[CALL_COUNT];
 /* CALL_COUNT if there is none. */

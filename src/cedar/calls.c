@@ -2,7 +2,8 @@
 #include "ast.h"
 
 const struct cedar_call_info cedar_calls[CALL_COUNT] = {
-#define CALL(id, name, is_method, arity) [CALL_##id] = {name, is_method, arity},
+#define CALL(id, name, is_method, arity, is_builtin)                                               \
+    [CALL_##id] = {name, is_method, arity, is_builtin},
 #include "calls.def"
 #undef CALL
 };

@@ -302,7 +302,8 @@ static enum cedar_status take_call(struct cedar_parser *p, struct cedar_str name
     TRY(cedar_lexer_next(&p->lexer));
     TRY(take_list(p, TOK_RPAREN, "`,` or `)`", receiver, &e.u.call.args, &e.u.call.n));
     e.span = since(p, start);
-    if (e.u.call.n - (receiver != NULL) != cedar_calls[call].arity)
+    /* extension functions are called with what they are given, and fail when evaluated */
+    if (cedar_calls[call].is_builtin && e.u.call.n - (receiver != NULL) != cedar_calls[call].arity)
         return cedar_fail(p->lexer.err, CEDAR_ERR_SYNTAX, p->lexer.source, e.span,
                           "`%s` takes %u argument%s, not %u", cedar_calls[call].name,
                           cedar_calls[call].arity, cedar_calls[call].arity == 1 ? "" : "s",
