@@ -101,20 +101,28 @@ bool cedar_schema_is_builtin(struct cedar_str name)
     return false;
 }
 
+static struct schema_namespace *find_namespace(const struct schema_fragment *fragment,
+                                               cedar_name name)
+{
+    return name == CEDAR_NO_NAME ? fragment->empty
+                                 : cedar_name_map_get(&fragment->namespaces_by_name, name);
+}
+
 struct schema_namespace *cedar_schema_namespace(struct schema_fragment *fragment, cedar_name name,
                                                 bool *is_new)
 {
-    struct schema_namespace *ns;
+    struct schema_namespace *ns = find_namespace(fragment, name);
 
-    *is_new = false;
-    for (ns = fragment->namespaces; ns != NULL; ns = ns->next) {
-        if (ns->name == name)
-            return ns;
-    }
+    *is_new = ns == NULL;
+    if (ns != NULL)
+        return ns;
     ns = CEDAR_NEW(fragment->arena, struct schema_namespace);
     if (ns == NULL)
         return NULL;
-    *is_new = true;
+    if (name == CEDAR_NO_NAME)
+        fragment->empty = ns;
+    else if (!cedar_name_map_put(&fragment->namespaces_by_name, name, ns))
+        return NULL;
     ns->name = name;
     ns->commons_end = &ns->commons;
     ns->entities_end = &ns->entities;
@@ -122,15 +130,6 @@ struct schema_namespace *cedar_schema_namespace(struct schema_fragment *fragment
     *fragment->namespaces_end = ns;
     fragment->namespaces_end = &ns->next;
     return ns;
-}
-
-bool cedar_is_action_type(const struct cedar_names *names, cedar_name type)
-{
-    struct cedar_str text = cedar_name_str(names, type), last = CEDAR_STR("Action");
-
-    if (text.len < last.len || memcmp(text.ptr + text.len - last.len, last.ptr, last.len) != 0)
-        return false;
-    return text.len == last.len || text.ptr[text.len - last.len - 1] == ':';
 }
 
 const struct entity_type *cedar_find_entity_type(const struct cedar_schema *schema, cedar_name name)
@@ -249,6 +248,7 @@ static enum cedar_status fill(struct cedar_schema *schema, struct cedar_str text
     schema->fragment =
         (struct schema_fragment){.arena = &schema->arena, .names = schema->names, .source = text};
     schema->fragment.namespaces_end = &schema->fragment.namespaces;
+    schema->fragment.namespaces_by_name.arena = &schema->arena;
     schema->types.arena = &schema->arena;
     schema->entity_map.arena = &schema->arena;
     schema->common_map.arena = &schema->arena;

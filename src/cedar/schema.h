@@ -15,20 +15,6 @@
 #define SCHEMA_MAX_LINKS        (1u << 18) /* direct parents of all types, and of all actions */
 #define SCHEMA_MAX_ENVIRONMENTS (1u << 20) /* principal type x action x resource type */
 
-/* A map from names to pointers, in an arena. Zero-initialise but for the arena. */
-struct cedar_name_map {
-    struct cedar_arena *arena;
-    struct name_slot {
-        cedar_name name;
-        void *value;
-    } * slots;
-    uint32_t cap, len; /* cap is 0 or a power of two */
-};
-
-void *cedar_name_map_get(const struct cedar_name_map *map, cedar_name name);
-/* Adds or replaces; false without memory. */
-bool cedar_name_map_put(struct cedar_name_map *map, cedar_name name, void *value);
-
 /* Who is above whom: a square of bits, row by row. A node is above itself only in a cycle. */
 struct cedar_closure {
     uint32_t n;
@@ -84,9 +70,6 @@ struct cedar_schema {
     struct cedar_closure entity_closure, action_closure;
     struct cedar_entity *as_entities; /* the actions, for cedar_schema_actions() */
 };
-
-/* Whether an entity type's name is that of actions: its last part is Action. */
-bool cedar_is_action_type(const struct cedar_names *names, cedar_name type);
 
 const struct entity_type *cedar_find_entity_type(const struct cedar_schema *schema,
                                                  cedar_name name);

@@ -15,6 +15,20 @@
 #include "arena.h"
 #include "diag.h"
 
+/* A map from names to pointers, in an arena. Zero-initialise but for the arena. */
+struct cedar_name_map {
+    struct cedar_arena *arena;
+    struct name_slot {
+        cedar_name name;
+        void *value;
+    } * slots;
+    uint32_t cap, len; /* cap is 0 or a power of two */
+};
+
+void *cedar_name_map_get(const struct cedar_name_map *map, cedar_name name);
+/* Adds or replaces; false without memory. */
+bool cedar_name_map_put(struct cedar_name_map *map, cedar_name name, void *value);
+
 /* An annotation. */
 struct schema_note {
     struct schema_note *next;
@@ -113,6 +127,8 @@ struct schema_fragment {
     struct cedar_names *names;
     struct cedar_str source;
     struct schema_namespace *namespaces, **namespaces_end;
+    struct schema_namespace *empty; /* the one without a name, once made */
+    struct cedar_name_map namespaces_by_name;
 };
 
 /* The namespace of that name, made if there is none; NULL without memory. */
