@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* keeper.c - a session from start to end. The order of the start: ARCHITECTURE.md. */
+#include "keeper/keeper.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "gate/gate.h"
+#include "jail/trap.h"
+#include "judge/judge.h"
+#include "keeper/session.h"
+#include "kern/kern.h"
+#include "record/record.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READY_MS 10000
+
+/* The sockets between the roles; the keeper holds them only until the roles have theirs. */
+struct links {
+    int judge_kern, kern_judge, judge_gate, gate_judge;
+};
+
+static void links_close(struct links *l)
+{
+    mem_auto_close(&l->judge_kern);
+    mem_auto_close(&l->kern_judge);
+    mem_auto_close(&l->judge_gate);
+    mem_auto_close(&l->gate_judge);
+}
+
+static bool links_make(struct links *l, bool gate, struct err *e)
+{
+    int sv[2];
+
+    *l = (struct links){-1, -1, -1, -1};
+    if (!frame_pair(sv, e))
+        return false;
+    l->judge_kern = sv[0];
+    l->kern_judge = sv[1];
+    if (!gate)
+        return true;
+    if (!frame_pair(sv, e))
+        return false;
+    l->judge_gate = sv[0];
+    l->gate_judge = sv[1];
+    return true;
+}
+
+static bool start_roles(struct keeper *k, struct err *e)
+{
+    __attribute__((cleanup(links_close))) struct links l;
+    bool gate = k->o->plan->gate;
+
+    if (!links_make(&l, gate, e))
+        return false;
+    return role_start(&k->judge, ROLE_JUDGE, (int[]){l.judge_kern, l.judge_gate}, 2, e) &&
+           role_start(&k->kern, ROLE_KERN, &l.kern_judge, 1, e) &&
+           (!gate || role_start(&k->gate, ROLE_GATE, &l.gate_judge, 1, e));
+}
+
+static bool configure_judge(struct keeper *k, struct err *e)
+{
+    const struct keeper_options *o = k->o;
+    AUTO_CLOSE int policy = -1, record = -1, head = -1;
+    AUTO_BUF struct buf packed;
+
+    buf_init(&packed, POLICY_PACK_MAX);
+    policy_pack(o->policy, &packed);
+    policy = fd_memfd("policy", packed.p, packed.n, e);
+    if (policy < 0 || !record_make_files(o->folder, &record, &head, e))
+        return false;
+    struct judge_config c = {
+        .policy = policy,
+        .record = record,
+        .head = head,
+        .session = str_of(o->id),
+        .agent = str_of(o->agent),
+        .user = str_of(o->user),
+        .home = str_of(o->home),
+        .workspace = str_of(o->workspace),
+        .settings = o->settings,
+    };
+    return judge_config_send(k->judge.sock, &c, e);
+}
+
+static unsigned traps_of(const struct plan *plan)
+{
+    unsigned traps = TRAP_EXEC;
+
+    if (plan->traps & PLAN_TRAP_WRITE)
+        traps |= TRAP_WRITE;
+    if (plan->traps & PLAN_TRAP_READ)
+        traps |= TRAP_READ;
+    if (plan->traps & PLAN_TRAP_CONNECT)
+        traps |= TRAP_CONNECT;
+    return traps;
+}
+
+static enum jail_access access_of(enum plan_access a)
+{
+    switch (a) {
+    case PLAN_HIDE:
+        return JAIL_HIDE;
+    case PLAN_READ:
+        return JAIL_READ;
+    case PLAN_WRITE:
+        return JAIL_WRITE;
+    }
+    abort();
+}
+
+/* The plan's mounts, and belay's own folders hidden over them. */
+static struct jail_mount *mounts_of(const struct keeper_options *o, size_t *n, struct arena *a)
+{
+    size_t hidden = 0;
+
+    while (o->hidden[hidden] != NULL)
+        hidden++;
+    struct jail_mount *m = arena_alloc(a, (o->plan->nmounts + hidden) * sizeof(*m));
+    *n = 0;
+    for (size_t i = 0; i < o->plan->nmounts; i++)
+        if (!o->plan->mounts[i].fresh) /* the jail's own /tmp is always there */
+            m[(*n)++] = (struct jail_mount){o->plan->mounts[i].path,
+                                            access_of(o->plan->mounts[i].access)};
+    for (size_t i = 0; i < hidden; i++)
+        m[(*n)++] = (struct jail_mount){o->hidden[i], JAIL_HIDE};
+    return m;
+}
+
+static bool start_jail(struct keeper *k, int tty, struct err *e)
+{
+    const struct keeper_options *o = k->o;
+    AUTO_ARENA struct arena a = {0};
+    struct termios termios;
+    struct jail_plan p = {
+        .session = o->id,
+        .cwd = o->cwd,
+        .argv = o->argv,
+        .envp = o->envp,
+        .traps = traps_of(o->plan),
+        .net = o->plan->gate,
+        .host_ports = o->plan->ports,
+        .nhost_ports = o->plan->nports,
+        .stdio = {0, 1, 2},
+        .limits = {.processes = (uint64_t)o->settings->limit_processes,
+                   .file_size = (uint64_t)o->settings->limit_file_size,
+                   .open_files = (uint64_t)o->settings->limit_files},
+    };
+
+    p.mounts = mounts_of(o, &p.nmounts, &a);
+    for (int fd = 0; fd <= 2 && tty >= 0; fd++)
+        if (isatty(fd))
+            p.pty_mask |= 1u << fd;
+    if (tty >= 0) {
+        (void)terminal_size(tty, &p.winsize);
+        if (tcgetattr(tty, &termios) == 0)
+            p.termios = &termios;
+    }
+    if (!jail_start(&p, &k->jail, e))
+        return false;
+    k->jailed = true;
+    k->agent_pidfd = (int)syscall(SYS_pidfd_open, k->jail.agent_pid, 0);
+    if (k->agent_pidfd < 0)
+        return err_sys(e, EX_ROLE, "the agent's process");
+    return fd_set_cloexec(k->agent_pidfd, true);
+}
+
+static bool configure_adapters(struct keeper *k, struct err *e)
+{
+    AUTO_CLOSE int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (proc < 0)
+        return err_sys(e, EX_ROLE, "/proc");
+    struct kern_config c = {
+        .listener = k->jail.listener,
+        .ns_user = k->jail.ns_user,
+        .ns_mount = k->jail.ns_mount,
+        .proc = proc,
+        .traps = traps_of(k->o->plan),
+        .verify_exec = k->o->plan->verify_exec,
+    };
+    if (!kern_config_send(k->kern.sock, &c, e))
+        return false;
+    mem_auto_close(&k->jail.listener); /* kern's alone from now on: its end is the listener's */
+    if (k->gate.pid == 0)
+        return true;
+    struct gate_config g;
+    gate_config_init(&g);
+    g.tcp4 = k->jail.tcp4;
+    g.tcp6 = k->jail.tcp6;
+    g.udp4 = k->jail.udp4;
+    g.udp6 = k->jail.udp6;
+    return gate_config_send(k->gate.sock, &g, e);
+}
+
+static bool await_roles(struct keeper *k, struct err *e)
+{
+    return role_await_ready(&k->judge, READY_MS, e) && role_await_ready(&k->kern, READY_MS, e) &&
+           (k->gate.pid == 0 || role_await_ready(&k->gate, READY_MS, e));
+}
+
+static void terminal_is_gone(void *arg)
+{
+    keeper_kill(arg, 128 + SIGHUP, "keeper", "the terminal went away");
+}
+
+static bool open_to_people(struct keeper *k, int tty, struct err *e)
+{
+    AUTO_BUF struct buf path;
+    struct terminal_hooks hooks = {k, terminal_is_gone, people_terminal_answer};
+
+    buf_init(&path, 4096);
+    if (!control_folder(&path, true, e))
+        return false;
+    buf_printf(&path, "/%s.sock", k->o->id);
+    k->control = control_open(k->base, buf_cstr(&path), people_control, k, e);
+    if (k->control == NULL)
+        return false;
+    if (tty < 0)
+        return true;
+    k->terminal = terminal_open(k->base, tty, k->jail.pty, &hooks, e);
+    return k->terminal != NULL;
+}
+
+static bool start(struct keeper *k, struct err *e)
+{
+    int tty = terminal_find();
+
+    return alert_command_start(k, e) && start_roles(k, e) && configure_judge(k, e) &&
+           start_jail(k, tty, e) && configure_adapters(k, e) && await_roles(k, e) &&
+           open_to_people(k, tty, e);
+}
+
+void keeper_stop_loop(struct keeper *k)
+{
+    (void)event_base_loopbreak(k->base);
+}
+
+static int code_of(int status)
+{
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void keeper_agent_over(struct keeper *k)
+{
+    struct err e = {0};
+    char text[64] = "";
+
+    if (k->state == STATE_ENDING)
+        return;
+    k->state = STATE_ENDING;
+    k->exit_code = code_of(k->agent_status);
+    if (WIFSIGNALED(k->agent_status))
+        (void)snprintf(text, sizeof(text), "signal %d", WTERMSIG(k->agent_status));
+    if (!jail_kill(&k->jail, &e)) /* what it left running ends with it */
+        *k->fault = e;
+    keeper_record(k, "exit", "keeper", text, k->exit_code, AFTER_END);
+}
+
+static void explain_exec_failure(const struct keeper *k, struct err *e)
+{
+    const char *name = k->o->argv[0];
+
+    if (k->exec_error == 0 || e->code != 0)
+        return;
+    if (k->exec_error == ENOENT || k->exec_error == ENOTDIR)
+        err_set(e, EX_NOTFOUND, "%s: no such command in the jail; is it installed, and may the "
+                                "policy's agent read where it lies?",
+                name);
+    else
+        err_set(e, EX_CANTRUN, "%s: cannot be executed: %s", name,
+                strerrordesc_np(k->exec_error));
+}
+
+static void finish(struct keeper *k)
+{
+    terminal_close(k->terminal);
+    control_close(k->control);
+    if (k->jailed)
+        jail_close(&k->jail);
+    role_end(&k->gate);
+    role_end(&k->kern);
+    role_end(&k->judge);
+    mem_auto_close(&k->alert_pipe); /* its runner ends when the pipe does, after the last alert */
+    mem_auto_close(&k->agent_pidfd);
+    asks_clear(&k->asks);
+    if (k->base != NULL)
+        event_base_free(k->base);
+}
+
+static void summary(const struct keeper *k)
+{
+    if (k->o->quiet || (k->denied == 0 && k->asked == 0 && k->exit_code != EX_STOPPED))
+        return;
+    fprintf(stderr, "belay: session %s: %llu refused, %llu asked%s; 'belay log %s' tells more\n",
+            k->o->id, (unsigned long long)k->denied, (unsigned long long)k->asked,
+            k->exit_code == EX_STOPPED ? ", stopped" : "", k->o->id);
+}
+
+static void run_loop(struct keeper *k)
+{
+    keeper_watch(k);
+    keeper_record(k, "start", "keeper", k->o->workspace, INT64_MIN, AFTER_START);
+    (void)event_base_dispatch(k->base);
+    keeper_unwatch(k);
+}
+
+int keeper_run(const struct keeper_options *o, struct err *e)
+{
+    struct keeper *k = xcalloc(1, sizeof(*k));
+    int code;
+
+    k->magic = KEEPER_MAGIC;
+    k->o = o;
+    k->fault = e;
+    k->started = time(NULL);
+    k->alert_pipe = k->agent_pidfd = -1;
+    k->judge.sock = k->kern.sock = k->gate.sock = -1;
+    k->judge.pidfd = k->kern.pidfd = k->gate.pidfd = -1;
+    k->base = event_base_new();
+    if (k->base == NULL)
+        abort();
+    if (start(k, e)) {
+        run_loop(k);
+        assert(k->magic == KEEPER_MAGIC && k->state == STATE_ENDING);
+        code = k->exit_code;
+        explain_exec_failure(k, e);
+    } else {
+        code = e->code;
+    }
+    finish(k);
+    if (e->code == 0 || e->code == EX_NOTFOUND || e->code == EX_CANTRUN)
+        summary(k);
+    free(k);
+    return code;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keeper/roles.h"
+
+#include "base/fd.h"
+#include "base/frame.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PEERS_MAX 4
+
+static _Noreturn void child(enum role role, int keeper, const int *peers, size_t npeers,
+                            pid_t parent)
+{
+    int moved[1 + PEERS_MAX];
+    size_t n = npeers + 1;
+    char name[32], option[32];
+    char *argv[] = {name, option, NULL};
+    char *envp[] = {NULL};
+
+    /* The keeper may have died between fork and prctl. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+        _exit(EX_ROLE);
+    (void)snprintf(name, sizeof(name), "belay-%s", role_name(role));
+    (void)snprintf(option, sizeof(option), "--role=%s", role_name(role));
+
+    /* Out of the way of the fixed numbers first, then into place. */
+    for (size_t i = 0; i < n; i++) {
+        int fd = i == 0 ? keeper : peers[i - 1];
+
+        moved[i] = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 64);
+        if (fd >= 0 && moved[i] < 0)
+            _exit(EX_ROLE);
+    }
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0)
+        _exit(EX_ROLE);
+    for (size_t i = 0; i < n; i++) {
+        int number = ROLE_FD_KEEPER + (int)i;
+
+        if (moved[i] < 0)
+            (void)close(number);
+        else if (dup2(moved[i], number) < 0)
+            _exit(EX_ROLE);
+    }
+    (void)close_range((unsigned)(ROLE_FD_KEEPER + (int)n), ~0u, 0);
+
+    sigset_t none;
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)setsid(); /* Ctrl-C on the user's terminal is not for the roles */
+    execve("/proc/self/exe", argv, envp);
+    _exit(EX_ROLE);
+}
+
+bool role_start(struct role_child *r, enum role role, const int *peers, size_t npeers,
+                struct err *e)
+{
+    int sv[2];
+    pid_t parent = getpid();
+
+    assert(npeers <= PEERS_MAX);
+    *r = (struct role_child){.role = role, .pidfd = -1, .sock = -1};
+    if (!frame_pair(sv, e))
+        return false;
+    pid_t pid = fork();
+    if (pid == 0)
+        child(role, sv[1], peers, npeers, parent);
+    (void)close(sv[1]);
+    if (pid < 0) {
+        (void)close(sv[0]);
+        return err_sys(e, EX_ROLE, "the %s cannot be started", role_name(role));
+    }
+    r->pid = pid;
+    r->sock = sv[0];
+    r->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (r->pidfd < 0) {
+        err_sys(e, EX_ROLE, "the %s cannot be watched", role_name(role));
+        role_end(r);
+        return false;
+    }
+    (void)fd_set_cloexec(r->pidfd, true);
+    return true;
+}
+
+static void failed_text(struct frame_in *f, struct buf *text)
+{
+    struct frame_field x;
+
+    while (frame_next(f, &x) == FRAME_OK)
+        if (x.tag == MSG_TAG_TEXT && x.kind == FRAME_BYTES)
+            buf_add_safe(text, x.bytes, ERR_TEXT_MAX / 2);
+}
+
+bool role_await_ready(struct role_child *r, int timeout_ms, struct err *e)
+{
+    struct pollfd p = {.fd = r->sock, .events = POLLIN};
+    AUTO_FREE struct frame_in *f = xcalloc(1, sizeof(*f));
+    AUTO_BUF struct buf text;
+    char how[128];
+    int n;
+
+    do {
+        n = poll(&p, 1, timeout_ms);
+    } while (n < 0 && errno == EINTR);
+    if (n == 0)
+        return err_set(e, EX_ROLE, "the %s did not become ready within %d ms", role_name(r->role),
+                       timeout_ms);
+    if (n < 0 || frame_recv(r->sock, f, 0) != FRAME_OK ||
+        !message_permitted(r->role, ROLE_KEEPER, PHASE_START, f->type)) {
+        role_obituary(r, how, sizeof(how));
+        return err_set(e, EX_ROLE, "the %s %s before it was ready", role_name(r->role), how);
+    }
+    if (f->type == MSG_READY)
+        return true;
+    buf_init(&text, ERR_TEXT_MAX);
+    failed_text(f, &text);
+    return err_set(e, EX_ROLE, "the %s cannot serve: %s", role_name(r->role), buf_cstr(&text));
+}
+
+void role_obituary(struct role_child *r, char *text, size_t size)
+{
+    int status = 0;
+
+    if (r->pid <= 0) {
+        (void)snprintf(text, size, "had not been started");
+        return;
+    }
+    /* It may be about to end: its socket closes before it can be reaped. */
+    for (int i = 0; i < 100 && waitpid(r->pid, &status, WNOHANG) == 0; i++) {
+        if (i == 99) {
+            (void)snprintf(text, size, "broke the protocol");
+            return;
+        }
+        (void)poll(NULL, 0, 2);
+    }
+    r->pid = 0;
+    if (WIFSIGNALED(status))
+        (void)snprintf(text, size, "was ended by signal %d (%s)", WTERMSIG(status),
+                       sigdescr_np(WTERMSIG(status)));
+    else
+        (void)snprintf(text, size, "ended with status %d", WEXITSTATUS(status));
+}
+
+void role_end(struct role_child *r)
+{
+    if (r->pid > 0) {
+        (void)kill(r->pid, SIGKILL);
+        while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
+            continue;
+        r->pid = 0;
+    }
+    mem_auto_close(&r->pidfd);
+    mem_auto_close(&r->sock);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * roles.h - the keeper's children: judge, kern, gate. Started by re-execution, so that each
+ * has an address space of its own and holds nothing but the descriptors it is given.
+ *
+ * A role ends with the keeper (PDEATHSIG, and its socket to the keeper closes). The keeper
+ * learns of a role's end by its pidfd. The spawner keeps ownership of the descriptors it
+ * passes; the child gets copies at fixed numbers (enum role_fd).
+ */
+#ifndef BELAY_KEEPER_ROLES_H
+#define BELAY_KEEPER_ROLES_H
+
+#include "base/err.h"
+#include "policy/message.h"
+
+#include <sys/types.h>
+
+struct role_child {
+    enum role role;
+    pid_t pid; /* 0: not started or already reaped */
+    int pidfd; /* readable when it has ended */
+    int sock;  /* the keeper's end */
+};
+
+/* Starts the role. peers[0..npeers) become descriptors 4, 5, ... (-1 leaves the number closed).
+ * False: nothing was started, *e says why. */
+bool role_start(struct role_child *r, enum role role, const int *peers, size_t npeers,
+                struct err *e);
+
+/* Waits for the answer to CONFIG: READY, or FAILED with its text, or the role's death. */
+bool role_await_ready(struct role_child *r, int timeout_ms, struct err *e);
+
+/* Ends it (SIGKILL) and reaps. Harmless when it never started. */
+void role_end(struct role_child *r);
+
+/* Says in words how a dead role ended, after reaping it. */
+void role_obituary(struct role_child *r, char *text, size_t size);
+
+#endif
