@@ -285,7 +285,7 @@ void json_bool(struct json *j, const char *key, bool value)
     buf_puts(j->out, value ? "true" : "false");
 }
 
-void json_null(struct json *j, const char *key)
+void json_none(struct json *j, const char *key)
 {
     json_item(j, key);
     buf_puts(j->out, "null");

@@ -68,7 +68,7 @@ void json_str(struct json *j, const char *key, struct str value);
 void json_cstr(struct json *j, const char *key, const char *value);
 void json_int(struct json *j, const char *key, int64_t value);
 void json_bool(struct json *j, const char *key, bool value);
-void json_null(struct json *j, const char *key);
+void json_none(struct json *j, const char *key);
 
 /* Length in bytes (1-4) of the UTF-8 character at p, 0 if invalid (RFC 3629). */
 size_t utf8_len(const char *p, size_t n, uint32_t *code_point);
