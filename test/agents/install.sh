@@ -41,9 +41,10 @@ if ! ready; then
     (
         cd "$folder"
         timeout 280 npm install --ignore-scripts --no-audit --no-fund --no-update-notifier \
-            --loglevel error --save-exact \
+            --loglevel error --save-exact --fetch-retries 1 --fetch-retry-maxtimeout 10000 \
             "@anthropic-ai/claude-code-linux-$arch@$claude_version" "@openai/codex@$codex_version"
-    ) >"$folder/npm.log" 2>&1 || skip "npm cannot install the agents: $(tail -n 1 "$folder/npm.log")"
+    ) >"$folder/npm.log" 2>&1 || skip "npm cannot install the agents: $(grep -m 1 -iE 'err!?.*(code|reason|network|fail)' \
+        "$folder/npm.log" || tail -n 1 "$folder/npm.log")"
     echo "$wanted" >"$folder/ready"
 fi
 echo "$folder"
