@@ -59,9 +59,11 @@ struct cedar_schema {
     struct cedar_names *names; /* a reference */
     struct schema_fragment fragment;
     struct cedar_types types;
-    struct cedar_name_map entity_map; /* full name to struct entity_type */
-    struct cedar_name_map common_map; /* full name to the resolver's own */
-    struct cedar_name_map action_map; /* name of an action entity type to itself */
+    const struct cedar_type *bools[3];                 /* by enum cedar_truth */
+    const struct cedar_type *plain[TYPE_DURATION + 1]; /* by kind; NULL for those with parts */
+    struct cedar_name_map entity_map;                  /* full name to struct entity_type */
+    struct cedar_name_map common_map;                  /* full name to the resolver's own */
+    struct cedar_name_map action_map;                  /* name of an action entity type to itself */
     struct entity_type *entities;
     uint32_t n_entities;
     struct action_type *actions;         /* in source order */

@@ -16,12 +16,10 @@ struct reader {
     struct cedar_error *err;
 };
 
-static enum cedar_status fail(struct reader *r, struct cedar_span span, const char *format,
-                              struct cedar_str name)
-{
-    return cedar_fail(r->err, CEDAR_ERR_SYNTAX, r->fragment->source, span, format,
-                      cedar_show(name).text);
-}
+/* Fails with a message about one name, which stands for %s in the format. */
+#define fail(r, span, format, name)                                               \
+    cedar_fail((r)->err, CEDAR_ERR_SYNTAX, (r)->fragment->source, (span), format, \
+               cedar_show(name).text)
 
 static enum cedar_status want(struct reader *r, const struct cedar_json *json,
                               enum cedar_json_kind kind, const char *what)

@@ -43,12 +43,10 @@ struct resolver {
     char name[2 * MAX_NAME + 2];
 };
 
-static enum cedar_status fail(struct resolver *r, enum cedar_status status, struct cedar_span span,
-                              const char *format, struct cedar_str name)
-{
-    return cedar_fail(r->err, status, r->schema->fragment.source, span, format,
-                      cedar_show(name).text);
-}
+/* Fails with a message about one name, which stands for %s in the format. */
+#define fail(r, status, span, format, name)                                      \
+    cedar_fail((r)->err, (status), (r)->schema->fragment.source, (span), format, \
+               cedar_show(name).text)
 
 static struct cedar_str text_of(const struct resolver *r, cedar_name name)
 {
@@ -261,7 +259,7 @@ static enum cedar_status declare_builtin(struct resolver *r, const char *name,
         return cedar_fail_memory(r->err);
     common->state = COMMON_DONE;
     common->height = 1;
-    common->type = cedar_type_plain(&schema->types, kind);
+    common->type = schema->plain[kind] = cedar_type_plain(&schema->types, kind);
     if (common->type == NULL || !cedar_name_map_put(&schema->common_map, full, common))
         return cedar_fail_memory(r->err);
     if (cedar_find_entity_type(schema, alias) != NULL ||
@@ -275,6 +273,11 @@ static enum cedar_status declare_builtins(struct resolver *r)
 {
     for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++)
         TRY(declare_builtin(r, builtins[i].name, builtins[i].kind));
+    for (unsigned truth = TRUTH_ANY; truth <= TRUTH_FALSE; truth++) {
+        r->schema->bools[truth] = cedar_type_bool(&r->schema->types, (enum cedar_truth)truth);
+        if (r->schema->bools[truth] == NULL)
+            return cedar_fail_memory(r->err);
+    }
     return CEDAR_OK;
 }
 

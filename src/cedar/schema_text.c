@@ -18,11 +18,9 @@ struct reader {
     int nesting;
 };
 
-static enum cedar_status fail_at(struct reader *r, struct cedar_span span, enum cedar_status status,
-                                 const char *what, struct cedar_str name)
-{
-    return cedar_fail(r->err, status, r->lexer.source, span, what, cedar_show(name).text);
-}
+/* Fails with a message about one name, which stands for %s in the format. */
+#define fail_at(r, span, status, format, name) \
+    cedar_fail((r)->err, (status), (r)->lexer.source, (span), format, cedar_show(name).text)
 
 static bool at(const struct reader *r, enum cedar_token_kind kind)
 {
