@@ -5,7 +5,6 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "gate/gate.h"
-#include "jail/trap.h"
 #include "judge/judge.h"
 #include "keeper/session.h"
 #include "kern/kern.h"
@@ -263,7 +262,7 @@ void keeper_agent_over(struct keeper *k)
         (void)snprintf(text, sizeof(text), "signal %d", WTERMSIG(k->agent_status));
     if (!jail_kill(&k->jail, &e)) /* what it left running ends with it */
         *k->fault = e;
-    keeper_record(k, "exit", "keeper", text, k->exit_code, AFTER_END);
+    keeper_end_record(k, text);
 }
 
 static void explain_exec_failure(const struct keeper *k, struct err *e)

@@ -118,7 +118,15 @@ void keeper_kill(struct keeper *k, int code, const char *by, const char *why)
     k->exit_code = code;
     if (!jail_kill(&k->jail, &e) && k->fault->code == 0)
         *k->fault = e;
-    keeper_record(k, "kill", by, why, code, AFTER_END);
+    keeper_record(k, "kill", by, why, INT64_MIN, AFTER_NOTHING);
+    keeper_end_record(k, "");
+}
+
+void keeper_end_record(struct keeper *k, const char *text)
+{
+    assert(k->state == STATE_ENDING);
+    keeper_record(k, "exit", "keeper", text, k->exit_code, AFTER_NOTHING);
+    keeper_record(k, "end", "keeper", "", INT64_MIN, AFTER_END);
     if (k->judge.sock < 0)
         keeper_stop_loop(k);
 }

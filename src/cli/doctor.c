@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* doctor.c - `belay doctor`: what this host can enforce, found out by doing it. */
+#include "cli/cli.h"
+
+#include "base/mem.h"
+#include "jail/doctor.h"
+
+#include <getopt.h>
+#include <string.h>
+
+static void put_table(struct buf *out, const struct jail_probe *probes, size_t n, bool colour)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct jail_probe *p = &probes[i];
+
+        buf_printf(out, "%s%s%s  %-22s ", colour ? (p->ok ? "\033[32m" : "\033[31m") : "",
+                   p->ok ? "yes" : "NO ", colour ? "\033[0m" : "", p->name);
+        buf_add_safe(out, str_of(p->detail), 512);
+        buf_puts(out, "\n");
+    }
+}
+
+static void put_json(struct buf *out, const struct jail_probe *probes, size_t n, bool usable)
+{
+    struct json j;
+
+    json_start(&j, out);
+    json_obj(&j, NULL);
+    json_bool(&j, "usable", usable);
+    json_arr(&j, "controls");
+    for (size_t i = 0; i < n; i++) {
+        json_obj(&j, NULL);
+        json_cstr(&j, "name", probes[i].name);
+        json_bool(&j, "works", probes[i].ok);
+        json_bool(&j, "required", probes[i].required);
+        json_cstr(&j, "detail", probes[i].detail);
+        json_obj_end(&j);
+    }
+    json_arr_end(&j);
+    json_obj_end(&j);
+    buf_puts(out, "\n");
+}
+
+static int examine(bool as_json)
+{
+    static struct jail_probe probes[JAIL_PROBES_MAX];
+    AUTO_BUF struct buf out;
+    size_t n = jail_probe(probes, JAIL_PROBES_MAX);
+    bool usable = true;
+
+    for (size_t i = 0; i < n; i++)
+        usable = usable && (probes[i].ok || !probes[i].required);
+    buf_init(&out, 1u << 20);
+    if (as_json) {
+        put_json(&out, probes, n, usable);
+    } else {
+        put_table(&out, probes, n, cli_colour());
+        buf_puts(&out, usable ? "\nbelay can hold an agent on this host.\n"
+                              : "\nbelay cannot hold an agent on this host: see the lines with NO.\n");
+    }
+    int code = cli_put(&out);
+    return usable ? code : EX_HOST;
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+    bool as_json = false;
+
+    optind = 0;
+    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (c == 'h') {
+            cli_help("doctor", "  --json   as JSON\n\nExits with 121 when a control that belay needs "
+                               "does not work here.\n");
+            return EX_OK;
+        }
+        if (c != 'j')
+            return cli_usage("doctor", "wrong option");
+        as_json = true;
+    }
+    if (optind < argc)
+        return cli_usage("doctor", "takes no argument, got '%s'", argv[optind]);
+    return examine(as_json);
+}
