@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/fd.h"
+#include "base/frame.h"
+#include "base/mem.h"
+#include "gate/gate.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Fields of CONFIG: which descriptors come with it, one for each limit, and the resolvers. */
+enum config_tag {
+    TAG_SOCKETS = MSG_TAG_CONFIG, /* int: a bit for each of tcp4, tcp6, udp4, udp6, in order */
+    TAG_RESOLVERS,                /* list */
+#define X(name, value, least, most) TAG_##name,
+    GATE_LIMITS(X)
+#undef X
+};
+
+enum { SOCKETS = 4 };
+
+void gate_config_init(struct gate_config *c)
+{
+    memset(c, 0, sizeof(*c));
+    c->tcp4 = c->tcp6 = c->udp4 = c->udp6 = -1;
+}
+
+bool gate_config_send(int sock, const struct gate_config *c, struct err *e)
+{
+    const int sockets[SOCKETS] = {c->tcp4, c->tcp6, c->udp4, c->udp6};
+    int fds[SOCKETS];
+    size_t nfds = 0;
+    int64_t mask = 0;
+    AUTO_FREE struct frame_out *f = xcalloc(1, sizeof(*f));
+
+    for (int i = 0; i < SOCKETS; i++)
+        if (sockets[i] >= 0) {
+            mask |= 1 << i;
+            fds[nfds++] = sockets[i];
+        }
+    frame_start(f, MSG_CONFIG, 1);
+    frame_put_int(f, TAG_SOCKETS, mask);
+    frame_list_start(f, TAG_RESOLVERS);
+    for (size_t i = 0; i < c->nresolvers && i < GATE_RESOLVERS_MAX; i++)
+        frame_list_item(f, str_of(c->resolvers[i]));
+    frame_list_end(f);
+#define X(name, value, least, most) frame_put_int(f, TAG_##name, c->limits.name);
+    GATE_LIMITS(X)
+#undef X
+    if (!frame_send(sock, f, fds, nfds))
+        return err_sys(e, EX_ROLE, "cannot send the gate its settings");
+    return true;
+}
+
+static bool take_limit(uint32_t *limit, const struct frame_field *x, uint32_t value, uint32_t least,
+                       uint32_t most)
+{
+    if (x->kind != FRAME_INT)
+        return false;
+    *limit = x->num == 0 ? value : (uint32_t)x->num;
+    return x->num == 0 || (x->num >= least && x->num <= most);
+}
+
+static bool take_resolvers(struct gate_config *c, const struct frame_field *x)
+{
+    struct str list = x->bytes, item;
+
+    if (x->kind != FRAME_LIST)
+        return false;
+    while (frame_list_next(&list, &item) == FRAME_OK) {
+        if (c->nresolvers == GATE_RESOLVERS_MAX || item.n >= GATE_RESOLVER_TEXT_MAX)
+            return false;
+        snprintf(c->resolvers[c->nresolvers++], GATE_RESOLVER_TEXT_MAX, "%.*s", (int)item.n,
+                 item.p);
+    }
+    return true;
+}
+
+static bool take_sockets(struct gate_config *c, struct frame_in *f, const struct frame_field *x)
+{
+    int *const sockets[SOCKETS] = {&c->tcp4, &c->tcp6, &c->udp4, &c->udp6};
+    size_t taken = 0;
+
+    if (x->kind != FRAME_INT || x->num < 0 || x->num >= 1 << SOCKETS)
+        return false;
+    for (int i = 0; i < SOCKETS; i++) {
+        if ((x->num & 1 << i) == 0)
+            continue;
+        if (taken == f->nfds || *sockets[i] >= 0)
+            return false;
+        *sockets[i] = fd_take(&f->fds[taken++]);
+    }
+    return taken == f->nfds;
+}
+
+static bool take_field(struct gate_config *c, struct frame_in *f, const struct frame_field *x)
+{
+    switch (x->tag) {
+    case TAG_SOCKETS:
+        return take_sockets(c, f, x);
+    case TAG_RESOLVERS:
+        return take_resolvers(c, x);
+#define X(name, value, least, most) \
+    case TAG_##name:                \
+        return take_limit(&c->limits.name, x, value, least, most);
+        GATE_LIMITS(X)
+#undef X
+    default:
+        return false;
+    }
+}
+
+static void set_defaults(struct gate_limits *l)
+{
+#define X(name, value, least, most) \
+    if (l->name == 0)               \
+        l->name = value;
+    GATE_LIMITS(X)
+#undef X
+}
+
+bool gate_config_recv(int sock, struct gate_config *c, struct err *e)
+{
+    AUTO_FREE struct frame_in *f = xcalloc(1, sizeof(*f));
+    struct frame_field x;
+    enum frame_result r = frame_recv(sock, f, message_fds(MSG_CONFIG));
+    bool ok = r == FRAME_OK && message_permitted(ROLE_KEEPER, ROLE_GATE, PHASE_START, f->type) &&
+              f->type == MSG_CONFIG;
+
+    gate_config_init(c);
+    while (ok && (r = frame_next(f, &x)) == FRAME_OK)
+        ok = take_field(c, f, &x);
+    ok = ok && r == FRAME_EOF;
+    if (r == FRAME_OK || r == FRAME_EOF || r == FRAME_BAD)
+        frame_close_fds(f);
+    set_defaults(&c->limits);
+    return ok || err_set(e, EX_ROLE, "gate: the keeper sent no usable settings");
+}

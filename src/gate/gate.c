@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/gate.h"
+
+#include "base/mem.h"
+#include "gate/dnsd.h"
+#include "gate/door.h"
+#include "gate/state.h"
+#include "jail/confine.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define CALL_IF2(name, a0, v0, a1, v1)                                        \
+    {                                                                         \
+        .nr = SYS_##name, .action = SECCOMP_RET_ALLOW, .ntests = 2, .test = { \
+            {.arg = (a0), .how = BPF_EQ, .mask = BPF_INT, .value = (v0)},     \
+            {.arg = (a1), .how = BPF_EQ, .mask = BPF_INT, .value = (v1)},     \
+        }                                                                     \
+    }
+#define OPTION(call, level, option) CALL_IF2(call, 1, level, 2, option)
+
+enum { ORIGINAL_DST = 80 }; /* SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST, see door.c */
+
+/* What the gate does beside the common calls: sockets of the internet families, and pipes. */
+static const struct bpf_rule calls[] = {
+    CALL_IF(socket, 0, BPF_INT, AF_INET),
+    CALL_IF(socket, 0, BPF_INT, AF_INET6),
+    CALL(connect),
+    CALL(accept4),
+    CALL(splice),
+    CALL(pipe2),
+    CALL_IF(fcntl, 1, BPF_INT, F_SETPIPE_SZ),
+    OPTION(getsockopt, SOL_SOCKET, SO_ERROR),
+    OPTION(getsockopt, IPPROTO_IP, ORIGINAL_DST),
+    OPTION(getsockopt, IPPROTO_IPV6, ORIGINAL_DST),
+    OPTION(setsockopt, SOL_SOCKET, SO_LINGER),
+    OPTION(setsockopt, SOL_SOCKET, SO_KEEPALIVE),
+    OPTION(setsockopt, IPPROTO_TCP, TCP_NODELAY),
+    OPTION(setsockopt, IPPROTO_TCP, TCP_KEEPIDLE),
+    OPTION(setsockopt, IPPROTO_TCP, TCP_KEEPINTVL),
+    OPTION(setsockopt, IPPROTO_TCP, TCP_KEEPCNT),
+};
+
+/* Descriptors that one connection can take: two sockets and two pipes, or one socket and its
+ * attempts to connect; and those that are no connection's. */
+enum { FDS_EACH = 7, FDS_OTHER = 512 };
+
+/* The end of the role without a way back: nothing that it holds may be acted on any more. */
+static void lost(const char *why)
+{
+    dprintf(STDERR_FILENO, "belay: gate: %s\n", why);
+    _exit(EX_ROLE);
+}
+
+static void on_keeper(evutil_socket_t fd, short what, void *arg)
+{
+    char byte;
+
+    (void)what;
+    (void)arg;
+    /* After CONFIG the keeper has nothing to say: what comes is its end. */
+    if (recv(fd, &byte, 1, MSG_DONTWAIT) == 0)
+        _exit(EX_OK);
+    lost("the keeper sent something unexpected");
+}
+
+static void on_tell(evutil_socket_t fd, short what, void *arg)
+{
+    static const char *const words[] = {
+#define X(sym, text) text,
+        REFUSALS(X)
+#undef X
+    };
+    struct gate *g = arg;
+
+    (void)fd;
+    (void)what;
+    for (size_t i = 0; i < REFUSAL_COUNT; i++) {
+        if (g->refused[i] > 0)
+            ask_note(g->asker,
+                     &(struct note){.kind = "refused", .text = words[i], .count = g->refused[i]});
+        g->refused[i] = 0;
+    }
+}
+
+void gate_refuse(struct gate *g, enum refusal why)
+{
+    static const struct timeval delay = {1, 0};
+
+    assert(why < REFUSAL_COUNT);
+    g->refused[why]++;
+    if (!event_pending(g->tell, EV_TIMEOUT, NULL))
+        event_add(g->tell, &delay);
+}
+
+/* As many descriptors as may be had; the limit on connections follows what there is. */
+static void fit_descriptors(struct gate_limits *limits)
+{
+    struct rlimit r;
+    rlim_t most = 1;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+        lost("cannot read the limit on descriptors");
+    r.rlim_cur = r.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &r) != 0)
+        lost("cannot raise the limit on descriptors");
+    if (r.rlim_cur > FDS_OTHER + FDS_EACH)
+        most = (r.rlim_cur - FDS_OTHER) / FDS_EACH;
+    if (limits->connections > most)
+        limits->connections = (uint32_t)most;
+}
+
+static bool set_resolvers(struct hostcfg *h, const struct gate_config *c, struct err *e)
+{
+    if (c->nresolvers == 0) {
+        hostcfg_read(h, "/etc/resolv.conf", "/etc/hosts");
+        return true;
+    }
+    for (size_t i = 0; i < c->nresolvers; i++) {
+        struct server *s = &h->servers[h->nservers++];
+
+        if (!addr_port_from_text(str_of(c->resolvers[i]), &s->addr, &s->port))
+            return err_set(e, EX_POLICY, "\"%s\" is no ADDRESS:PORT of a name server",
+                           c->resolvers[i]);
+    }
+    return true;
+}
+
+static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
+{
+    struct dnsd *dnsd;
+    uint32_t seed;
+
+    g->limits = c->limits;
+    fit_descriptors(&g->limits);
+    g->base = event_base_new();
+    if (g->base == NULL || getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+        return err_set(e, EX_ROLE, "gate: cannot start its event loop");
+    g->tell = event_new(g->base, -1, 0, on_tell, g);
+    g->asker = asker_new(g->base, ROLE_FD_JUDGE, g->limits.pending, lost);
+    g->pool = pool_new(seed);
+    if (!set_resolvers(&g->hostcfg, c, e))
+        return false;
+    g->resolver = resolver_new(g->base, &g->hostcfg, g->limits.lookup_ms);
+    dnsd = dnsd_new(g, c->udp4, c->udp6, e);
+    return dnsd != NULL && doors_new(g, dnsd, c->tcp4, c->tcp6, e) != NULL;
+}
+
+static bool answer(unsigned type, const char *text)
+{
+    AUTO_FREE struct frame_out *f = xcalloc(1, sizeof(*f));
+
+    frame_start(f, (uint16_t)type, 1);
+    if (text != NULL)
+        frame_put_cstr(f, MSG_TAG_TEXT, text);
+    return frame_send(ROLE_FD_KEEPER, f, NULL, 0);
+}
+
+static const struct confine confinement = {
+    .name = "belay-gate",
+    .rules = calls,
+    .nrules = ARRAY_LEN(calls),
+    .landlock = CONFINE_FILES | CONFINE_SCOPES,
+};
+
+int gate_main(void)
+{
+    struct gate *g = xcalloc(1, sizeof(*g)); /* lives to the end of the process */
+    struct gate_config config;
+    struct err e;
+
+    signal(SIGPIPE, SIG_IGN);
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (!gate_config_recv(ROLE_FD_KEEPER, &config, &e) || !prepare(g, &config, &e) ||
+        !confine_role(&confinement, &e)) {
+        answer(MSG_FAILED, e.text);
+        return EX_ROLE;
+    }
+    struct event *keeper =
+        event_new(g->base, ROLE_FD_KEEPER, EV_READ | EV_PERSIST, on_keeper, NULL);
+
+    if (keeper == NULL || event_add(keeper, NULL) != 0 || !answer(MSG_READY, NULL))
+        return EX_ROLE;
+    event_base_dispatch(g->base);
+    return EX_ROLE; /* the loop never ends in order */
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gate.h - the role through which all TCP and DNS of the agent passes.
+ *
+ * The listeners are made inside the agent's network namespace (which has no way out) and
+ * handed over; the gate itself stands outside. What it asks the judge:
+ *
+ *   resolve  Host NAME                       once for each name; the answer is kept
+ *   connect  Host NAME, port, named=1        before the upstream lookup: no address yet
+ *   connect  Host NAME, port, named=1, address   once for each address, before it is tried
+ *   connect  Host ADDRESS, port, named=0, address   the agent gave a literal address
+ *   connect  Host "localhost", port, named=0, address   a service on the host's loopback
+ *
+ * No answer but ALLOW lets anything through. DNS: a name that is allowed gets addresses of the
+ * gate's own (see pool.h); one that is not is answered NXDOMAIN with an extended error
+ * (RFC 8914) that holds the reason, because clients stop at once at NXDOMAIN and try again
+ * at REFUSED. TCP: a connection that is not allowed is reset.
+ *
+ * CANCEL with the id of an ACTION: the client is gone while its action was held.
+ *
+ * NOTE tells what became of things. Frame id: that of the ACTION it belongs to (whose VERDICT
+ * said ALLOW), or 0 when the gate refused by itself without asking. Its fields:
+ *   MSG_TAG_KIND     bytes: "connection" (one that was allowed has ended, or never came to be)
+ *                    or "refused" (what the gate turned away by itself; id may be 0)
+ *   MSG_TAG_EVENT    int: the sequence number in that VERDICT, 0 with id 0
+ *   MSG_TAG_TEXT     bytes: why it ended or was refused; empty: it ended in order
+ *   MSG_TAG_ADDRESS  bytes: the address connected to or tried; absent when none was
+ *   MSG_TAG_PORT     int: likewise
+ *   GATE_TAG_UP, GATE_TAG_DOWN   int: bytes from the agent, bytes to the agent
+ *   GATE_TAG_MS      int: milliseconds from accept to end
+ *   MSG_TAG_COUNT    int: "refused" with id 0: how many, since the last such note
+ * Strings in it were made by the gate or are canonical names and addresses: printable ASCII.
+ */
+#ifndef BELAY_GATE_GATE_H
+#define BELAY_GATE_GATE_H
+
+#include "base/err.h"
+#include "policy/message.h"
+
+#include <stdint.h>
+
+enum gate_note_tag { GATE_TAG_UP = 33, GATE_TAG_DOWN = 34, GATE_TAG_MS = 35 };
+
+/* X(name, default, least, most): bounds on what the agent can make the gate hold or do. */
+#define GATE_LIMITS(X)                                                                          \
+    X(connections, 4096, 1, 16384)    /* at a time; more wait in the listener's queue */        \
+    X(pending, 1024, 1, 16384)        /* questions that wait for the judge; more are refused */ \
+    X(names_per_second, 100, 1, 5000) /* new names; more are refused and counted */             \
+    X(idle_seconds, 7200, 1, 604800)  /* a connection without a byte for so long is reset */    \
+    X(connect_ms, 10000, 10, 120000)  /* for one address to answer */                           \
+    X(lookup_ms, 5000, 10, 60000)     /* for one upstream lookup */
+
+struct gate_limits {
+#define X(name, value, least, most) uint32_t name;
+    GATE_LIMITS(X)
+#undef X
+};
+
+#define GATE_RESOLVERS_MAX     3
+#define GATE_RESOLVER_TEXT_MAX 64
+
+struct gate_config {
+    /* Made in the agent's namespace: TCP sockets that listen, UDP sockets that are bound.
+     * -1 when there is none (a kernel without IPv6); not owned, the sender may close them. */
+    int tcp4, tcp6, udp4, udp6;
+    struct gate_limits limits; /* a limit of 0 stands for its default */
+    /* "ADDRESS:PORT" or "[ADDRESS]:PORT"; none: those of /etc/resolv.conf */
+    size_t nresolvers;
+    char resolvers[GATE_RESOLVERS_MAX][GATE_RESOLVER_TEXT_MAX];
+};
+
+/* Addresses that the gate hands out. The first of each is the resolver's own, to be named
+ * in the jail's resolv.conf. */
+#define GATE_NET4      "198.18.0.0/15"
+#define GATE_RESOLVER4 "198.18.0.1"
+#define GATE_NET6      "fd62:656c:6179::/64"
+#define GATE_RESOLVER6 "fd62:656c:6179::1"
+
+/* All -1 and 0: the default limits, no sockets. */
+void gate_config_init(struct gate_config *c);
+/* Keeper: sends CONFIG. */
+bool gate_config_send(int sock, const struct gate_config *c, struct err *e);
+/* Gate: receives it; the descriptors are the caller's, limits are filled in and in range. */
+bool gate_config_recv(int sock, struct gate_config *c, struct err *e);
+
+/* The role. Descriptors as in PROTOCOL.md; returns an exit code when the keeper or the judge
+ * is gone. */
+int gate_main(void);
+
+#endif
