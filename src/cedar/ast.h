@@ -142,6 +142,7 @@ struct cedar_note {
 
 struct cedar_policy {
     struct cedar_str id;               /* NUL terminated */
+    uint32_t index;      /* in the list of its policies */
     const struct cedar_policy *source; /* of a link: its template; else NULL */
     enum cedar_effect effect;
     bool has_principal_slot, has_resource_slot; /* false in a link: its slots are filled */

@@ -92,6 +92,7 @@ enum cedar_status cedar_policies_add(struct cedar_policies *policies, struct ced
     if (item == NULL)
         return cedar_fail_memory(err);
     *item = policy;
+    policy->index = (uint32_t)policies->list.len - 1;
     *slot = (uint32_t)policies->list.len;
     return CEDAR_OK;
 }
