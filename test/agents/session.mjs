@@ -57,16 +57,24 @@ function writePolicy(world, modelPort, setting) {
         .replaceAll('${MODEL_PORT}', modelPort)
         .replaceAll('${AGENTS}', setting.folder)
         .replaceAll('${HOME}', world.home)
-        .replaceAll('${BELAY}', setting.belay);
+        .replaceAll('${RUNTIME}', world.runtime)
+        .replaceAll('${OUTSIDE}', world.outside);
     const file = path.join(world.root, 'policy.cedar');
     fs.writeFileSync(file, `${fs.readFileSync(setting.preset, 'utf8')}\n${own}`);
     return file;
 }
 
+// The words before a command that put it under belay.
+function underBelay(world, policy, setting, names) {
+    const config = path.join(world.root, 'belay.yaml');
+    fs.writeFileSync(config, 'watch:\n  processes: 300\n');
+    return [setting.belay, 'run', '--policy', policy, '--config', config,
+        '--workspace', world.workspace, ...names.flatMap((name) => ['--env', name]), '--'];
+}
+
 // Another session of the same user, for an agent to attack: it must outlive the run.
 async function startVictim(world, policy, environment, setting) {
-    const victim = start([setting.belay, 'run', '--policy', policy, '--workspace', world.workspace,
-        '--', 'sleep', '50'], {
+    const victim = start([...underBelay(world, policy, setting, []), 'sleep', '50'], {
         cwd: world.workspace,
         env: { ...environment, XDG_STATE_HOME: path.join(world.root, 'victim-state') },
     });
@@ -81,18 +89,21 @@ async function startVictim(world, policy, environment, setting) {
 /*
  * Runs `name` ("claude", "codex") through `scenario`. `setting` holds folder (of the agents),
  * belay (path of the binary), preset (policy file), extra (more scenario values), and
- * contained: under belay or bare. `victim` adds a second session to attack. Calls
- * `whileRunning(world, run)` until the run is over or it returns true.
+ * contained: under belay or bare. `victim` adds a second session to attack. `prepare(world)` is
+ * called before the run; the run is ended when `whileRunning(world, environment)` is done.
  */
 export async function runAgent(name, scenario, setting) {
     const agent = agents[name];
     const world = await makeWorld(setting.base);
-    world.belay = setting.belay;
+    // The agent brings a belay of its own, since the one that contains it is out of sight.
+    const ownBelay = path.join(world.workspace, 'belay');
+    if (fs.existsSync(setting.belay))
+        fs.copyFileSync(setting.belay, ownBelay);
     setting.prepare?.(world);
     const turns = loadScenario(scenario, {
         WORKSPACE: world.workspace, HOME: world.home, OUTSIDE: world.outside,
         RUNTIME: world.runtime, SINK_PORT: world.sink.port, TUNNEL_PORT: world.tunnel.port,
-        NODE: process.execPath, BELAY: setting.belay, ...setting.extra,
+        NODE: process.execPath, BELAY: ownBelay, ...setting.extra,
     });
     const model = await startModel(turns);
     agent.setup(world.home, model.port);
@@ -112,11 +123,10 @@ export async function runAgent(name, scenario, setting) {
         if (setting.victim)
             world.victim = await startVictim(world, policy, environment, setting);
         const run = start(setting.contained
-            ? [setting.belay, 'run', '--policy', policy, '--workspace', world.workspace, '--',
-                ...command]
+            ? [...underBelay(world, policy, setting, Object.keys(agent.environment(0))), ...command]
             : command, { cwd: world.workspace, env: environment });
         world.run = run;
-        await Promise.race([run.over, sleep(RUN_LIMIT_MS), setting.whileRunning?.(world) ?? run.over]);
+        await Promise.race([run.over, sleep(RUN_LIMIT_MS), setting.whileRunning?.(world, environment) ?? run.over]);
         const timely = run.ended;
         endGroup(run.child);
         await run.over;
