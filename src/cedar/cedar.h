@@ -111,6 +111,9 @@ struct cedar_finding {
 };
 typedef void cedar_report_fn(void *ctx, const struct cedar_finding *finding);
 
+/* Takes text; len bytes at a time. Returns false to stop (and the writer then fails). */
+typedef bool cedar_write_fn(void *ctx, const char *text, size_t len);
+
 /* ---- memory ----------------------------------------------------------------------- */
 
 /*
@@ -273,6 +276,12 @@ enum cedar_status cedar_schema_parse_json(struct cedar_names *names, struct ceda
                                           struct cedar_schema **out, struct cedar_error *err);
 void cedar_schema_free(struct cedar_schema *schema);
 
+/* Prints a schema in the one or the other format, whichever it was read from: without comments. */
+enum cedar_status cedar_schema_print(const struct cedar_schema *schema, cedar_write_fn *write,
+                                     void *ctx, struct cedar_error *err);
+enum cedar_status cedar_schema_print_json(const struct cedar_schema *schema, cedar_write_fn *write,
+                                          void *ctx, struct cedar_error *err);
+
 /* ---- policies --------------------------------------------------------------------- */
 
 struct cedar_policies;
@@ -373,9 +382,6 @@ typedef enum cedar_status cedar_rename_fn(void *ctx, size_t policy, const struct
                                           struct cedar_error *err);
 enum cedar_status cedar_policies_rename(struct cedar_policies *policies, cedar_rename_fn *rename,
                                         void *ctx, struct cedar_error *err);
-
-/* Takes text; len bytes at a time. Returns false to stop (and the writer then fails). */
-typedef bool cedar_write_fn(void *ctx, const char *text, size_t len);
 
 /* Prints the policies in canonical form, without comments (JSON has none either). */
 enum cedar_status cedar_policies_print(const struct cedar_policies *policies, cedar_write_fn *write,

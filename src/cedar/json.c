@@ -523,3 +523,9 @@ void cedar_json_put_bool(struct cedar_json_writer *w, bool b)
     before(w);
     put(w, b ? "true" : "false", b ? 4 : 5);
 }
+
+void cedar_json_put_null(struct cedar_json_writer *w)
+{
+    before(w);
+    put(w, "null", 4);
+}

@@ -85,6 +85,14 @@ bool cedar_entity_type_has_id(const struct entity_type *type, struct cedar_str i
 /* Resolves the fragment into the rest of the schema. */
 enum cedar_status cedar_schema_resolve(struct cedar_schema *schema, struct cedar_error *err);
 
+/*
+ * Whether a reference that must be an entity or a common type (as JSON can say) means the same
+ * when it is written as a bare name, which may be either.
+ */
+bool cedar_schema_is_plain_reference(const struct cedar_schema *schema,
+                                     const struct schema_namespace *ns,
+                                     const struct schema_type *reference);
+
 /* Fills closure from direct edges: parents(node)[0..n). Arena memory. */
 typedef const uint32_t *cedar_parents_fn(const void *ctx, uint32_t node, uint32_t *n);
 enum cedar_status cedar_closure_make(struct cedar_arena *arena, uint32_t n,

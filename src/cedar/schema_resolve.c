@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_NAME = 4096 };
+enum { MAX_NAME = 4096, MAX_PATH = 2 * MAX_NAME + 2 };
 
 #define TRY(call)                               \
     do {                                        \
@@ -40,7 +40,7 @@ struct resolver {
     uint32_t n_commons;
     uint32_t *stamps; /* by entity type: the last list that it stood in */
     uint32_t stamp;
-    char name[2 * MAX_NAME + 2];
+    char name[MAX_PATH];
 };
 
 /* Fails with a message about one name, which stands for %s in the format. */
@@ -53,11 +53,11 @@ static struct cedar_str text_of(const struct resolver *r, cedar_name name)
     return cedar_name_str(r->schema->names, name);
 }
 
-/* "Ns::Name" in r->name; false if it would be too long. */
-static bool qualify(struct resolver *r, const struct schema_namespace *ns, struct cedar_str name,
-                    struct cedar_str *out)
+/* "Ns::Name" in buf; false if it would be too long. */
+static bool join_name(const struct cedar_names *names, const struct schema_namespace *ns,
+                      struct cedar_str name, char buf[MAX_PATH], struct cedar_str *out)
 {
-    struct cedar_str prefix = text_of(r, ns->name);
+    struct cedar_str prefix = cedar_name_str(names, ns->name);
 
     if (prefix.len > MAX_NAME || name.len > MAX_NAME)
         return false;
@@ -65,11 +65,17 @@ static bool qualify(struct resolver *r, const struct schema_namespace *ns, struc
         *out = name;
         return true;
     }
-    memcpy(r->name, prefix.ptr, prefix.len);
-    memcpy(r->name + prefix.len, "::", 2);
-    memcpy(r->name + prefix.len + 2, name.ptr, name.len);
-    *out = (struct cedar_str){r->name, prefix.len + 2 + name.len};
+    memcpy(buf, prefix.ptr, prefix.len);
+    memcpy(buf + prefix.len, "::", 2);
+    memcpy(buf + prefix.len + 2, name.ptr, name.len);
+    *out = (struct cedar_str){buf, prefix.len + 2 + name.len};
     return true;
+}
+
+static bool qualify(struct resolver *r, const struct schema_namespace *ns, struct cedar_str name,
+                    struct cedar_str *out)
+{
+    return join_name(r->schema->names, ns, name, r->name, out);
 }
 
 static enum cedar_status declare_name(struct resolver *r, const struct schema_namespace *ns,
@@ -289,16 +295,17 @@ static bool is_qualified(struct cedar_str name)
 }
 
 /* What the full name stands for, among the meanings that are wanted. */
-static bool means(struct resolver *r, cedar_name full, int wanted, struct common_type **common)
+static bool means(const struct cedar_schema *schema, cedar_name full, int wanted,
+                  struct common_type **common)
 {
     *common = NULL;
     if (full == CEDAR_NO_NAME)
         return false;
     if ((wanted & MEANS_COMMON) != 0)
-        *common = cedar_name_map_get(&r->schema->common_map, full);
+        *common = cedar_name_map_get(&schema->common_map, full);
     return *common != NULL || ((wanted & MEANS_ENTITY) != 0 &&
-                               (cedar_find_entity_type(r->schema, full) != NULL ||
-                                cedar_name_map_get(&r->schema->action_map, full) != NULL));
+                               (cedar_find_entity_type(schema, full) != NULL ||
+                                cedar_name_map_get(&schema->action_map, full) != NULL));
 }
 
 static enum cedar_status fail_unknown(struct resolver *r, const struct schema_namespace *ns,
@@ -324,22 +331,46 @@ static enum cedar_status fail_unknown(struct resolver *r, const struct schema_na
                       cedar_suggest_end(&guess));
 }
 
+/* The declaration that a name means in a namespace, by its full name; none if there is none. */
+static cedar_name find_meaning(const struct cedar_schema *schema, const struct schema_namespace *ns,
+                               cedar_name name, int wanted, char buf[MAX_PATH],
+                               struct common_type **common)
+{
+    struct cedar_str text = cedar_name_str(schema->names, name), joined;
+    cedar_name full;
+
+    if (!is_qualified(text) && ns->name != CEDAR_NO_NAME &&
+        join_name(schema->names, ns, text, buf, &joined)) {
+        full = cedar_lookup(schema->names, joined);
+        if (means(schema, full, wanted, common))
+            return full;
+    }
+    return means(schema, name, wanted, common) ? name : CEDAR_NO_NAME;
+}
+
 /* Resolves a name; *common is NULL if it stands for an entity type, which *entity names. */
 static enum cedar_status resolve_name(struct resolver *r, const struct schema_namespace *ns,
                                       cedar_name name, struct cedar_span span, int wanted,
                                       struct common_type **common, cedar_name *entity)
 {
-    struct cedar_str text = text_of(r, name), full;
-
-    if (!is_qualified(text) && ns->name != CEDAR_NO_NAME && qualify(r, ns, text, &full)) {
-        *entity = cedar_lookup(r->schema->names, full);
-        if (means(r, *entity, wanted, common))
-            return CEDAR_OK;
-    }
-    *entity = name;
-    if (means(r, name, wanted, common))
+    *entity = find_meaning(r->schema, ns, name, wanted, r->name, common);
+    if (*entity != CEDAR_NO_NAME)
         return CEDAR_OK;
-    return fail_unknown(r, ns, text, span, wanted);
+    return fail_unknown(r, ns, text_of(r, name), span, wanted);
+}
+
+bool cedar_schema_is_plain_reference(const struct cedar_schema *schema,
+                                     const struct schema_namespace *ns,
+                                     const struct schema_type *reference)
+{
+    int wanted = reference->kind == WRITTEN_ENTITY ? MEANS_ENTITY : MEANS_COMMON;
+    struct common_type *meant, *common;
+    cedar_name full, plain;
+    char buf[MAX_PATH];
+
+    full = find_meaning(schema, ns, reference->name, wanted, buf, &meant);
+    plain = find_meaning(schema, ns, reference->name, MEANS_COMMON | MEANS_ENTITY, buf, &common);
+    return full == plain && meant == common;
 }
 
 /* An entity type that can have entities: declared, and not that of actions. */
