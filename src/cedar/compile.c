@@ -43,6 +43,12 @@ static enum cedar_status emit(struct compiler *c, enum op op, uint16_t n, uint32
     return CEDAR_OK;
 }
 
+/* The machine's heap hands out multiples of 16 bytes. */
+static void add_heap(struct compiler *c, size_t n)
+{
+    c->heap += (n + 15) & ~(size_t)15;
+}
+
 static uint32_t here(const struct compiler *c)
 {
     return (uint32_t)c->code.len;
@@ -310,7 +316,7 @@ static enum cedar_status compile_record(struct compiler *c, const struct cedar_e
         TRY(add_name(c, e->u.record.pairs[i].name));
     for (uint32_t i = 0; i < e->u.record.n; i++)
         TRY(compile_expr(c, e->u.record.pairs[i].value));
-    c->heap += e->u.record.n * sizeof(struct cedar_field);
+    add_heap(c, e->u.record.n * sizeof(struct cedar_field));
     return emit(c, OP_RECORD, (uint16_t)e->u.record.n, first, e->span, 1 - (int)e->u.record.n);
 }
 
@@ -318,7 +324,7 @@ static enum cedar_status compile_list(struct compiler *c, const struct cedar_exp
 {
     for (uint32_t i = 0; i < e->u.list.n; i++)
         TRY(compile_expr(c, e->u.list.items[i]));
-    c->heap += e->u.list.n * sizeof(struct cedar_value);
+    add_heap(c, e->u.list.n * sizeof(struct cedar_value));
     return emit(c, OP_SET, 0, e->u.list.n, e->span, 1 - (int)e->u.list.n);
 }
 
@@ -329,7 +335,8 @@ static enum cedar_status compile_call(struct compiler *c, const struct cedar_exp
                           "a call with more than %d arguments", UINT16_MAX);
     for (uint32_t i = 0; i < e->u.call.n; i++)
         TRY(compile_expr(c, e->u.call.args[i]));
-    c->heap += sizeof(struct cedar_ip) + 16;
+    if (e->u.call.call == CALL_IP)
+        add_heap(c, sizeof(struct cedar_ip));
     return emit(c, OP_CALL, (uint16_t)e->u.call.n, e->u.call.call, e->span, 1 - (int)e->u.call.n);
 }
 
