@@ -122,6 +122,13 @@ void frame_list_end(struct frame_out *f)
     f->list_at = 0;
 }
 
+bool frame_finish(struct frame_out *f)
+{
+    assert(f->list_at == 0);
+    put_le(f->data + 8, f->n - FRAME_HEADER, 4);
+    return !f->full;
+}
+
 bool frame_send(int sock, struct frame_out *f, const int *fds, size_t nfds)
 {
     union {
@@ -131,12 +138,11 @@ bool frame_send(int sock, struct frame_out *f, const int *fds, size_t nfds)
     struct iovec iov = {f->data, f->n};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
 
-    assert(f->list_at == 0 && nfds <= FRAME_MAX_FDS);
-    if (f->full) {
+    assert(nfds <= FRAME_MAX_FDS);
+    if (!frame_finish(f)) {
         errno = EMSGSIZE;
         return false;
     }
-    put_le(f->data + 8, f->n - FRAME_HEADER, 4);
     if (nfds > 0) {
         memset(&control, 0, sizeof(control));
         m.msg_control = control.bytes;

@@ -46,21 +46,23 @@ void frame_list_end(struct frame_out *f);
 /* Bytes still free: for callers that must shorten what they carry. */
 size_t frame_room(const struct frame_out *f);
 
-/* Sends the frame whole, with `nfds` descriptors. False with errno set: the peer is gone,
- * or EAGAIN on a non-blocking socket whose buffer is full, or EMSGSIZE when `full`. */
+/* Completes the header; the packet is data[0..n). False when the frame is full. */
+bool frame_finish(struct frame_out *f);
+/* Finishes the frame and sends it whole, with `nfds` descriptors. False with errno set: the peer is
+ * gone, or EAGAIN on a non-blocking socket whose buffer is full, or EMSGSIZE when `full`. */
 bool frame_send(int sock, struct frame_out *f, const int *fds, size_t nfds);
 
 struct frame_field {
     uint8_t tag;
     enum frame_kind kind;
-    int64_t num;       /* FRAME_INT */
-    struct str bytes;  /* FRAME_BYTES; for FRAME_LIST the raw list, see frame_list_next */
+    int64_t num;      /* FRAME_INT */
+    struct str bytes; /* FRAME_BYTES; for FRAME_LIST the raw list, see frame_list_next */
 };
 
 struct frame_in {
     uint16_t type;
     uint32_t id;
-    size_t n, at; /* length of the packet, read position */
+    size_t n, at;           /* length of the packet, read position */
     int fds[FRAME_MAX_FDS]; /* received descriptors, -1 when none or taken */
     size_t nfds;
     unsigned char data[FRAME_MAX];

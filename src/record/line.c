@@ -133,20 +133,29 @@ static void put_action(struct json *j, const struct action *a, struct bounds *b)
     put_context(j, a, b);
 }
 
-static void put_verdict(struct json *j, const struct record_event *e, struct bounds *b)
+static void put_strings(struct json *j, const char *key, const struct str *item, size_t n,
+                        struct bounds *b)
 {
-    if (e->outcome == RECORD_NO_OUTCOME)
-        return;
-    json_cstr(j, "outcome", outcome_name((enum outcome)e->outcome));
-    json_arr(j, "rules");
-    for (size_t i = 0; i < e->nrules; i++) {
+    json_arr(j, key);
+    for (size_t i = 0; i < n; i++) {
         if (i == b->items) {
             b->cut = true;
             break;
         }
-        put_str(j, NULL, e->rules[i], b);
+        put_str(j, NULL, item[i], b);
     }
     json_arr_end(j);
+}
+
+static void put_verdict(struct json *j, const struct record_event *e, struct bounds *b)
+{
+    if (e->outcome != RECORD_NO_OUTCOME) {
+        json_cstr(j, "outcome", outcome_name((enum outcome)e->outcome));
+        put_strings(j, "rules", e->rules, e->nrules, b);
+    }
+    put_some(j, "reason", e->reason, b);
+    if (e->nlabels > 0)
+        put_strings(j, "labels", e->labels, e->nlabels, b);
 }
 
 static void put_event(struct json *j, const struct record_event *e, struct bounds *b)
@@ -158,12 +167,14 @@ static void put_event(struct json *j, const struct record_event *e, struct bound
     if (e->action != NULL)
         put_action(j, e->action, b);
     put_verdict(j, e, b);
-    put_some(j, "reason", e->reason, b);
     put_some(j, "event", e->name, b);
     put_some(j, "text", e->text, b);
     put_some(j, "by", e->by, b);
-    if (e->has_count)
-        json_int(j, "count", e->count);
+    put_some(j, "address", e->address, b);
+    if (e->argv.n > 0)
+        put_list(j, "argv", e->argv, b);
+    for (size_t i = 0; i < e->nnumbers; i++)
+        json_int(j, e->numbers[i].key, e->numbers[i].value);
     if (e->cause != 0)
         json_int(j, "cause", (int64_t)e->cause);
     if (b->cut)

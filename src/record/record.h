@@ -54,6 +54,12 @@ const char *record_kind_name(enum record_kind k);
 
 #define RECORD_NO_OUTCOME (-1)
 
+/* A number of an event's own: an exit status, processes, bytes. */
+struct record_number {
+    const char *key;
+    int64_t value;
+};
+
 /* What a line says. Zero or empty members are left out of the line. Views; not kept. */
 struct record_event {
     enum record_kind kind;
@@ -64,11 +70,15 @@ struct record_event {
     const struct str *rules;
     size_t nrules;
     struct str reason;
+    const struct str *labels; /* picked up by the session */
+    size_t nlabels;
     struct str name; /* EVENT, NOTE, ALERT: which */
     struct str text;
-    struct str by; /* ANSWER: who said so */
-    bool has_count;
-    int64_t count;  /* EVENT, NOTE: a number of its own: an exit status, processes, bytes */
+    struct str by;      /* ANSWER, EVENT: who said so */
+    struct str address; /* NOTE: of the other end */
+    struct str argv;    /* EVENT start: the command, a list in frame form */
+    const struct record_number *numbers;
+    size_t nnumbers;
     uint64_t cause; /* seq of the event that led here */
 };
 

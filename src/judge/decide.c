@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* decide.c - one action: who did it, what the policy says, the record, the verdict. */
+#include "judge/state.h"
+#include "judge/summary.h"
+#include "policy/address.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RULE_MAX 256u /* bytes of a rule's id in a verdict */
+
+/* What kern and the gate say of notes beyond the common tags; see gate.h. */
+enum { NOTE_UP = 33, NOTE_DOWN = 34, NOTE_MS = 35 };
+
+static struct str text_of(const struct action *a, enum field_id f)
+{
+    return a->has[f] ? a->field[f].str : (struct str){"", 0};
+}
+
+bool judge_is_send(const struct action *a)
+{
+    /* A connection is judged by name before it is looked up, and again by its address; the
+     * second is the one that leaves. */
+    return strcmp(verb_group(a->verb), "send") == 0 &&
+           (a->verb != VERB_CONNECT || a->has[FIELD_ADDRESS] || a->kind != RESOURCE_HOST);
+}
+
+/* Each adapter may only tell of what it can see. */
+static bool sees(enum judge_peer from, const struct action *a)
+{
+    bool network =
+        a->kind == RESOURCE_HOST || a->kind == RESOURCE_TOOL || a->kind == RESOURCE_MODEL;
+
+    return (from == PEER_GATE) == network;
+}
+
+static void refuse(struct decision *d, const char *reason)
+{
+    *d = (struct decision){.outcome = OUTCOME_DENY, .reason = str_of(reason)};
+}
+
+/* Takes over the stricter decision on the address that a name led to. */
+static void refuse_address(struct decision *d, const struct decision *second, struct str host,
+                           struct str address, const char *class)
+{
+    AUTO_BUF struct buf b;
+
+    buf_init(&b, sizeof(d->text) - 1);
+    buf_add_safe(&b, cut_str(host, 100), 100);
+    buf_puts(&b, " leads to ");
+    buf_add_safe(&b, address, 46);
+    buf_printf(&b, " (%s): ", class);
+    buf_add_safe(&b, second->reason, b.max - b.n > 8 ? b.max - b.n - 8 : 0);
+    uint64_t labels = d->labels | second->labels;
+    uint32_t duties = d->duties | second->duties;
+    *d = *second;
+    d->labels = labels;
+    d->duties = duties;
+    memcpy(d->text, b.p, b.n);
+    d->reason = (struct str){d->text, b.n};
+}
+
+/* A name that leads to an address which is not public: a rule must permit that address too, or
+ * whoever answers for the name chooses what inside the user's network is reached. */
+static void decide_address(struct judge *j, const struct action *a)
+{
+    struct action direct = *a;
+    struct address address;
+    struct str text = text_of(a, FIELD_ADDRESS);
+
+    if (a->verb != VERB_CONNECT || a->kind != RESOURCE_HOST || !a->has[FIELD_ADDRESS] ||
+        j->decision.outcome >= OUTCOME_DENY)
+        return;
+    if (!address_parse(text, &address)) {
+        refuse(&j->decision, "the address is malformed");
+        return;
+    }
+    unsigned class = address_class(&address);
+    bool host_itself = str_is(a->resource, "localhost") && class == NET_LOOPBACK;
+    if (class == NET_GLOBAL || str_eq(text, a->resource) || host_itself)
+        return;
+    direct.resource = text;
+    action_int(&direct, FIELD_NAMED, 0);
+    policy_decide(j->policy, &j->session, &direct, j->scratch, &j->second);
+    if (j->second.outcome > j->decision.outcome)
+        refuse_address(&j->decision, &j->second, a->resource, text,
+                       net_class_id((enum net_class)(class & -class)));
+}
+
+void judge_decide(struct judge *j, const struct action *a)
+{
+    if (j->killing) {
+        refuse(&j->decision, "the agent is being stopped");
+        return;
+    }
+    policy_decide(j->policy, &j->session, a, j->scratch, &j->decision);
+    decide_address(j, a);
+}
+
+void judge_granted(struct judge *j, const struct action *a, uint64_t labels, uint64_t event)
+{
+    j->session.labels |= labels;
+    if (a->verb == VERB_EXEC)
+        causes_exec(&j->causes, a->pid, event);
+}
+
+void judge_verdict(struct judge *j, enum judge_peer to, uint32_t id, enum outcome outcome,
+                   uint64_t event, const struct decision *d, struct str reason, bool sync)
+{
+    struct verdict v = {.outcome = outcome,
+                        .event = event,
+                        .duties = d->duties,
+                        .nrules = d->nrules,
+                        .reason = cut_str(reason, VERDICT_REASON_MAX)};
+
+    for (size_t i = 0; i < d->nrules; i++)
+        v.rules[i] = cut_str(d->rules[i], RULE_MAX);
+    frame_start(&j->out, MSG_VERDICT, id);
+    verdict_put(&j->out, &v);
+    judge_post(j, to, sync);
+    j->verdicts[to][id % VERDICTS_MAX].frame = id;
+    j->verdicts[to][id % VERDICTS_MAX].event = event;
+}
+
+bool judge_found(struct judge *j, const struct watch_finding *f, uint64_t event, struct err *e)
+{
+    bool freezes = watch_what_freezes(f->what);
+    const struct record_number numbers[] = {{"count", f->count}, {"limit", f->limit}};
+    const struct record_event ev = {.kind = freezes ? RECORD_STOP : RECORD_ALERT,
+                                    .actor = "judge",
+                                    .outcome = freezes ? OUTCOME_FREEZE : RECORD_NO_OUTCOME,
+                                    .name = str_of(watch_what_name(f->what)),
+                                    .text = str_of(f->text),
+                                    .numbers = numbers,
+                                    .nnumbers = 2,
+                                    .cause = event};
+    uint64_t seq = judge_record(j, &ev, e);
+
+    if (seq == 0)
+        return false;
+    if (freezes)
+        tell_stop(j, OUTCOME_FREEZE, seq, str_of(f->text));
+    else
+        tell_alert(j, seq, str_of(f->text));
+    return true;
+}
+
+/* A number for the thing that was denied (FNV-1a, 64 bit), never 0. */
+static uint64_t thing(const struct action *a)
+{
+    uint64_t h = 0xcbf29ce484222325u ^ ((uint64_t)a->verb << 8 | a->kind);
+
+    for (size_t i = 0; i < a->resource.n; i++)
+        h = (h ^ (unsigned char)a->resource.p[i]) * 0x100000001b3u;
+    return h | 1;
+}
+
+bool judge_count_denial(struct judge *j, const struct action *a, uint64_t event, struct err *e)
+{
+    struct watch_finding found;
+
+    return !watch_denied(&j->watch, j->hooks.now_ms(j->hooks.arg), thing(a), &found) ||
+           judge_found(j, &found, event, e);
+}
+
+static bool count_exec(struct judge *j, const struct action *a, uint64_t event, struct err *e)
+{
+    struct watch_finding found;
+
+    return a->verb != VERB_EXEC || !watch_exec(&j->watch, j->hooks.now_ms(j->hooks.arg), &found) ||
+           judge_found(j, &found, event, e);
+}
+
+/* @freeze and @kill: recorded as what they are, and the keeper is told at once. */
+static bool stop(struct judge *j, const struct action *a, uint64_t event, struct err *e)
+{
+    AUTO_BUF struct buf b;
+    const struct decision *d = &j->decision;
+
+    buf_init(&b, 2048);
+    buf_add_safe(&b, cut_str(d->reason, VERDICT_REASON_MAX), VERDICT_REASON_MAX);
+    buf_puts(&b, ": ");
+    summary_add(&b, a, 400);
+    const struct record_event ev = {.kind = RECORD_STOP,
+                                    .actor = "judge",
+                                    .outcome = (int)d->outcome,
+                                    .rules = d->rules,
+                                    .nrules = d->nrules,
+                                    .name = STR("rule"),
+                                    .text = buf_str(&b),
+                                    .cause = event};
+    uint64_t seq = judge_record(j, &ev, e);
+    if (seq == 0)
+        return false;
+    tell_stop(j, d->outcome, seq, buf_str(&b));
+    return true;
+}
+
+/* @alert on a rule that decided. */
+static bool alert(struct judge *j, const struct action *a, uint64_t event, struct err *e)
+{
+    AUTO_BUF struct buf b;
+    const struct decision *d = &j->decision;
+
+    if ((d->duties & DUTY_ALERT) == 0)
+        return true;
+    buf_init(&b, 2048);
+    buf_printf(&b, "%s: ", outcome_name(d->outcome));
+    summary_add(&b, a, 400);
+    const struct record_event ev = {.kind = RECORD_ALERT,
+                                    .actor = "judge",
+                                    .outcome = RECORD_NO_OUTCOME,
+                                    .name = STR("rule"),
+                                    .text = buf_str(&b),
+                                    .cause = event};
+    uint64_t seq = judge_record(j, &ev, e);
+    if (seq == 0)
+        return false;
+    tell_alert(j, seq, buf_str(&b));
+    return true;
+}
+
+/* Names of labels that the session does not have yet. */
+static size_t new_labels(const struct judge *j, struct str names[POLICY_LABELS_MAX])
+{
+    uint64_t fresh = j->decision.labels & ~j->session.labels;
+    size_t n = 0;
+
+    for (unsigned i = 0; i < POLICY_LABELS_MAX; i++)
+        if (fresh >> i & 1)
+            names[n++] = policy_label_name(j->policy, i);
+    return n;
+}
+
+static uint64_t record_action(struct judge *j, const struct action *a, struct err *e)
+{
+    const struct decision *d = &j->decision;
+    struct str labels[POLICY_LABELS_MAX];
+    struct record_event ev = {.kind = RECORD_ACTION,
+                              .actor = "agent",
+                              .pid = a->pid,
+                              .action = a,
+                              .outcome = (int)d->outcome,
+                              .rules = d->rules,
+                              .nrules = d->nrules,
+                              .reason = d->reason,
+                              .cause = a->cause};
+
+    if (d->outcome == OUTCOME_ALLOW) {
+        ev.labels = labels;
+        ev.nlabels = new_labels(j, labels);
+    }
+    return judge_record(j, &ev, e);
+}
+
+/* The process, if the adapter could not see it, and the event that led to this one. */
+static void attribute(struct judge *j, struct action *a)
+{
+    if (a->pid == 0 && a->verb == VERB_CONNECT && a->has[FIELD_PORT]) {
+        /* What a named connection was made to is an address of the gate's own, not this one. */
+        bool named = a->has[FIELD_NAMED] && a->field[FIELD_NAMED].num != 0;
+        struct str address = named ? (struct str){"", 0} : text_of(a, FIELD_ADDRESS);
+
+        a->pid = causes_match(&j->causes, j->hooks.now_ms(j->hooks.arg), address,
+                              a->field[FIELD_PORT].num);
+    }
+    if (a->cause == 0)
+        a->cause = causes_of(&j->causes, a->pid);
+    if (a->cause == 0)
+        a->cause = causes_of(&j->causes, a->parent);
+}
+
+static bool settle(struct judge *j, enum judge_peer from, const struct frame_in *f,
+                   const struct action *a, uint64_t event, struct err *e)
+{
+    const struct decision *d = &j->decision;
+
+    switch (d->outcome) {
+    case OUTCOME_ALLOW:
+        judge_granted(j, a, d->labels, event);
+        judge_verdict(j, from, f->id, OUTCOME_ALLOW, event, d, d->reason, judge_is_send(a));
+        return true;
+    case OUTCOME_ASK:
+        judge_hold(j, from, f, a, event);
+        return true;
+    case OUTCOME_DENY:
+        judge_verdict(j, from, f->id, OUTCOME_DENY, event, d, d->reason, false);
+        tell_denied(j, a, event, d->nrules > 0 ? d->rules[0] : (struct str){"", 0}, d->reason);
+        return judge_count_denial(j, a, event, e);
+    case OUTCOME_FREEZE:
+    case OUTCOME_KILL:
+        judge_verdict(j, from, f->id, d->outcome, event, d, d->reason, false);
+        return stop(j, a, event, e);
+    }
+    return false;
+}
+
+bool judge_action(struct judge *j, enum judge_peer from, struct frame_in *f, struct err *e)
+{
+    struct action a;
+    size_t waiter;
+
+    if (f->id == 0 || !action_get(f, &a) || !sees(from, &a) || a.cause > record_seq(j->record) ||
+        pending_of(&j->pendings, (int)from, f->id, &waiter) != NULL)
+        return false;
+    attribute(j, &a);
+    judge_decide(j, &a);
+    if (j->decision.outcome == OUTCOME_ASK && !judge_room_to_hold(j, from, f, a.pid))
+        refuse(&j->decision, "too many questions wait for a person already");
+    uint64_t event = record_action(j, &a, e);
+    return event != 0 && settle(j, from, f, &a, event, e) && count_exec(j, &a, event, e) &&
+           alert(j, &a, event, e);
+}
+
+struct note {
+    struct str kind, text, address;
+    pid_t pid;
+    int64_t port;
+    struct record_number numbers[8];
+    size_t nnumbers;
+};
+
+static bool note_number(struct note *n, const char *key, const struct frame_field *x)
+{
+    if (x->kind != FRAME_INT || x->num < 0 ||
+        n->nnumbers == sizeof(n->numbers) / sizeof(n->numbers[0]))
+        return false;
+    n->numbers[n->nnumbers++] = (struct record_number){key, x->num};
+    return true;
+}
+
+static bool note_field(struct note *n, const struct frame_field *x)
+{
+    switch (x->tag) {
+    case MSG_TAG_KIND:
+        n->kind = x->bytes;
+        return x->kind == FRAME_BYTES && x->bytes.n <= 64;
+    case MSG_TAG_TEXT:
+        n->text = x->bytes;
+        return x->kind == FRAME_BYTES && x->bytes.n <= 4096;
+    case MSG_TAG_ADDRESS:
+        n->address = x->bytes;
+        return x->kind == FRAME_BYTES && x->bytes.n <= 64;
+    case MSG_TAG_EVENT: /* the judge's own book is believed instead */
+        return x->kind == FRAME_INT;
+    case MSG_TAG_PID:
+        n->pid = (pid_t)x->num;
+        return x->kind == FRAME_INT && x->num > 0 && x->num <= INT_MAX;
+    case MSG_TAG_PORT:
+        n->port = x->num;
+        return x->num <= 65535 && note_number(n, "port", x);
+    case MSG_TAG_COUNT:
+        return note_number(n, "count", x);
+    case NOTE_UP:
+        return note_number(n, "up", x);
+    case NOTE_DOWN:
+        return note_number(n, "down", x);
+    case NOTE_MS:
+        return note_number(n, "ms", x);
+    default:
+        return false;
+    }
+}
+
+bool judge_note(struct judge *j, enum judge_peer from, struct frame_in *f, struct err *e)
+{
+    struct note n = {0};
+    struct frame_field x;
+    enum frame_result r;
+
+    while ((r = frame_next(f, &x)) == FRAME_OK)
+        if (!note_field(&n, &x))
+            return false;
+    if (r != FRAME_EOF)
+        return false;
+    if (from == PEER_KERN && n.pid != 0 && n.address.n > 0) {
+        causes_connect(&j->causes, j->hooks.now_ms(j->hooks.arg), n.pid, n.address, n.port);
+        return true;
+    }
+    bool known = f->id != 0 && j->verdicts[from][f->id % VERDICTS_MAX].frame == f->id;
+    const struct record_event ev = {.kind = RECORD_NOTE,
+                                    .actor = role_name(judge_role_of(from)),
+                                    .pid = n.pid,
+                                    .outcome = RECORD_NO_OUTCOME,
+                                    .name = n.kind,
+                                    .text = n.text,
+                                    .address = n.address,
+                                    .numbers = n.numbers,
+                                    .nnumbers = n.nnumbers,
+                                    .cause =
+                                        known ? j->verdicts[from][f->id % VERDICTS_MAX].event : 0};
+    return judge_record(j, &ev, e) != 0;
+}
