@@ -126,19 +126,18 @@ def make_belay(place, cache):
     if not os.path.exists(binary):
         raise OSError("build/belay is not built")
     environment = {"XDG_STATE_HOME": place.private, "XDG_RUNTIME_DIR": place.runtime}
-    found = []
-    for name, policy, network in (("belay no gate", "no-gate.cedar", False),
-                                  ("belay", "gate.cedar", True)):
-        file = os.path.join(place.private, policy)
-        with open(os.path.join(place.top, "bench", policy), encoding="utf-8") as source:
-            text = source.read().replace("${PORT}", str(place.port))
-        with open(file, "w", encoding="utf-8") as out:
-            out.write(text)
-        found.append(Belay(
-            name, output([binary, "--version"]),
-            [binary, "run", "--policy", file, "--workspace", place.work, "--"],
-            network=network, environment=environment, binary=binary))
-    return found
+    loopback = os.path.join(place.private, "loopback.cedar")
+    with open(os.path.join(place.top, "bench/loopback.cedar"), encoding="utf-8") as source:
+        text = source.read().replace("${PORT}", str(place.port))
+    with open(loopback, "w", encoding="utf-8") as out:
+        out.write(text)
+    files = os.path.join(place.top, "bench/files.cedar")
+    return [Belay(name, output([binary, "--version"]),
+                  [binary, "run", "--quiet", *policies, "--workspace", place.work, "--"],
+                  network=network, environment=environment, binary=binary)
+            for name, policies, network in (
+                ("belay files", ["--policy", files], False),
+                ("belay coding", ["--policy", "coding", "--policy", loopback], True))]
 
 
 def find(place, cache):
