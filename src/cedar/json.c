@@ -11,7 +11,7 @@ struct reader {
     struct cedar_arena *arena;
     struct cedar_str text;
     size_t at;
-    uint32_t depth;
+    uint32_t depth, max_depth;
     struct cedar_error *err;
 };
 
@@ -347,10 +347,10 @@ static enum cedar_status read_value(struct reader *r, struct cedar_json *out)
     start = r->at;
     if (r->at >= r->text.len)
         return bad(r, start, "the document ends where a value is expected");
-    if (++r->depth > CEDAR_MAX_NESTING)
+    if (++r->depth > r->max_depth)
         return cedar_fail(r->err, CEDAR_ERR_LIMIT, r->text,
                           (struct cedar_span){(uint32_t)start, (uint32_t)start + 1},
-                          "more than %d containers within one another", CEDAR_MAX_NESTING);
+                          "more than %u containers within one another", r->max_depth);
     if (take(r, '{')) {
         status = read_object(r, out);
     } else if (take(r, '[')) {
@@ -371,7 +371,14 @@ static enum cedar_status read_value(struct reader *r, struct cedar_json *out)
 enum cedar_status cedar_json_parse(struct cedar_arena *arena, struct cedar_str text, size_t max,
                                    struct cedar_json *out, struct cedar_error *err)
 {
-    struct reader r = {arena, text, 0, 0, err};
+    return cedar_json_parse_deep(arena, text, max, CEDAR_MAX_NESTING, out, err);
+}
+
+enum cedar_status cedar_json_parse_deep(struct cedar_arena *arena, struct cedar_str text,
+                                        size_t max, uint32_t max_nesting, struct cedar_json *out,
+                                        struct cedar_error *err)
+{
+    struct reader r = {arena, text, 0, 0, max_nesting, err};
     struct cedar_span nowhere = {0, 0};
     struct cedar_json json = {0};
     enum cedar_status status;

@@ -47,6 +47,11 @@ struct cedar_json_member {
 enum cedar_status cedar_json_parse(struct cedar_arena *arena, struct cedar_str text, size_t max,
                                    struct cedar_json *out, struct cedar_error *err);
 
+/* The same for documents that may be nested deeper. */
+enum cedar_status cedar_json_parse_deep(struct cedar_arena *arena, struct cedar_str text,
+                                        size_t max, uint32_t max_nesting, struct cedar_json *out,
+                                        struct cedar_error *err);
+
 /* The member of that key, or NULL (also when it is no object). */
 const struct cedar_json *cedar_json_get(const struct cedar_json *object, const char *key);
 /* "an object", "a string" ... for messages. */
@@ -71,6 +76,7 @@ void cedar_json_key(struct cedar_json_writer *w, struct cedar_str key);
 void cedar_json_put_string(struct cedar_json_writer *w, struct cedar_str s);
 void cedar_json_put_integer(struct cedar_json_writer *w, int64_t n);
 void cedar_json_put_bool(struct cedar_json_writer *w, bool b);
+void cedar_json_put_null(struct cedar_json_writer *w);
 void cedar_json_put_null(struct cedar_json_writer *w);
 
 #endif
