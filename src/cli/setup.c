@@ -191,7 +191,7 @@ bool setup_plan(struct setup *s, struct err *e)
 {
     struct plan_host host;
 
-    if (!check_workspace(s, e) || !policy_resolve(s->policy, e) ||
+    if (!check_workspace(s, e) || !policy_resolve(s->policy, &s->session, e) ||
         !plan_host_probe(&host, &s->arena, e) ||
         !policy_plan(s->policy, &s->session, &host, &s->plan, e))
         return false;

@@ -45,16 +45,16 @@ enum field_kind { FIELD_INT, FIELD_BOOL, FIELD_STR, FIELD_LIST };
 enum outcome { OUTCOME_ALLOW, OUTCOME_ASK, OUTCOME_DENY, OUTCOME_FREEZE, OUTCOME_KILL };
 #define OUTCOME_COUNT 5
 
-#define ACTION_RESOURCE_MAX 4096  /* bytes of a resource's id */
-#define VERDICT_RULES_MAX   8     /* rules named in a verdict */
+#define ACTION_RESOURCE_MAX 4096 /* bytes of a resource's id */
+#define VERDICT_RULES_MAX   8    /* rules named in a verdict */
 #define VERDICT_REASON_MAX  512
 
 struct action {
     enum verb verb;
     enum resource_kind kind;
     struct str resource;
-    pid_t pid;    /* subject process as the adapter sees it, 0 if unknown */
-    pid_t parent; /* exec: the process that started it, 0 if unknown */
+    pid_t pid;      /* subject process as the adapter sees it, 0 if unknown */
+    pid_t parent;   /* exec: the process that started it, 0 if unknown */
     uint64_t cause; /* sequence number of the event that led here, 0 if the judge should know */
     bool has[FIELD_COUNT];
     struct {

@@ -56,7 +56,7 @@ enum message_tag {
     MSG_TAG_PORT = 16,
     MSG_TAG_STARTED = 17,   /* STATUS_IS: seconds since 1970 */
     MSG_TAG_PROCESSES = 18, /* STATUS_IS: processes of the agent now */
-    MSG_TAG_CONFIG = 32, /* CONFIG: each role's own settings start here */
+    MSG_TAG_CONFIG = 32,    /* CONFIG: each role's own settings start here */
 };
 
 const char *message_name(enum message m);

@@ -24,7 +24,7 @@ enum plan_access { PLAN_HIDE, PLAN_READ, PLAN_WRITE };
 struct plan_mount {
     const char *path;        /* canonical; exists on the host unless fresh */
     enum plan_access access; /* HIDE: an empty, unwritable thing of the same kind covers it */
-    bool fresh;              /* an empty file system of the session, not the host's: /tmp */
+    bool fresh;              /* the jail's own (/tmp /dev /proc /run), never the host's */
     bool directory;
 };
 
@@ -36,7 +36,14 @@ struct plan {
     unsigned traps;   /* bits of enum plan_trap; execs are always trapped */
     bool verify_exec; /* a rule looks at program or arguments: kern verifies after exec */
     bool gate;        /* some permit allows sending: the gate is needed */
-    uint16_t *ports;  /* loopback ports of the host that the agent may reach */
+    /*
+     * Paths that a rule hides although what is around them can be read, and that do not exist
+     * now: nothing can cover them. The agent cannot make them; what others make there later
+     * can be read.
+     */
+    const char **late;
+    size_t nlate;
+    uint16_t *ports; /* loopback ports of the host that the agent may reach: those named */
     size_t nports;
     struct arena arena; /* owns everything above */
 };

@@ -33,6 +33,7 @@
 #define POLICY_LABELS_MAX 64         /* distinct Label::"..." of a policy */
 #define POLICY_DEPTH_MAX  128        /* components of a path; deeper: deny */
 
+struct session;
 struct policy;         /* opaque */
 struct policy_scratch; /* opaque; memory for one decision at a time */
 
@@ -51,10 +52,11 @@ struct policy *policy_load(const struct policy_text *texts, size_t n, const char
 void policy_free(struct policy *p);
 
 /*
- * Finds the named paths that are symbolic links on this host, so that rules hold for what
- * they lead to as well. False: a rule compares with `==` to a link, which could not hold.
+ * Looks at this host, once, before the policy is packed: which of the named paths lead through
+ * symbolic links, so that rules hold for what they lead to as well, and whether the workspace
+ * is a git repository. False: a rule compares with `==` to a link, which could not hold.
  */
-bool policy_resolve(struct policy *p, struct err *e);
+bool policy_resolve(struct policy *p, const struct session *session, struct err *e);
 
 /* The policy as bytes for a memfd, and back. Unpack: NULL and *e when damaged. */
 void policy_pack(const struct policy *p, struct buf *out);
@@ -77,7 +79,7 @@ struct str policy_label_name(const struct policy *p, unsigned i);
 
 struct decision {
     enum outcome outcome;
-    bool permitted;  /* some permit was satisfied */
+    bool permitted;  /* some permit was satisfied; known for allow and ask, else a lower bound */
     uint32_t duties; /* bits of enum duty, from the annotations of the deciding rules */
     uint64_t labels; /* @label("x"): bits that the session picks up if the action goes ahead */
     size_t nrules;

@@ -9,6 +9,7 @@
 #ifndef BELAY_POLICY_SETTINGS_H
 #define BELAY_POLICY_SETTINGS_H
 
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -21,7 +22,7 @@ struct settings_list {
 
 struct settings {
 #define INTEGER(field, path, low, high, preset, unit, meaning) int64_t field;
-#define LIST(field, path, meaning)                             struct settings_list field;
+#define LIST(field, path, item_kind, meaning)                  struct settings_list field;
 #include "policy/settings.def"
 #undef INTEGER
 #undef LIST
@@ -34,8 +35,11 @@ void settings_default(struct settings *s);
 bool settings_parse(struct settings *s, const char *file, struct str text, struct err *e);
 void settings_free(struct settings *s);
 
-/* Does the variable NAME pass into the jail? Patterns of env.pass end in '*' or are exact;
- * env.block wins; some names never pass (LD_PRELOAD and its kind). */
+/*
+ * Does the variable NAME pass into the jail? The names of env.def and env.pass do, unless
+ * env.block names them. A variable that changes what programs do (LD_PRELOAD, NODE_OPTIONS,
+ * SSH_AUTH_SOCK ...) passes only if env.pass names it in full, never by PREFIX*.
+ */
 bool settings_env_passes(const struct settings *s, const char *name);
 
 #endif

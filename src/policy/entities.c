@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* entities.c - from an action to a Cedar request: who, verb, what with all it lies in. */
+#include "policy/internal.h"
+
+#include <string.h>
+
+static struct cedar_str cedar_of(struct str s)
+{
+    return (struct cedar_str){s.p, s.n};
+}
+
+static struct cedar_value text_value(struct str s)
+{
+    return cedar_string((struct cedar_str){s.n > 0 ? s.p : "", s.n});
+}
+
+bool path_is_canonical(struct str path)
+{
+    size_t start = 1;
+
+    if (path.n == 0 || path.p[0] != '/' || path.n > ACTION_RESOURCE_MAX)
+        return false;
+    if (path.n == 1)
+        return true;
+    for (size_t i = 1; i <= path.n; i++) {
+        size_t n = i - start;
+
+        if (i < path.n && path.p[i] == '\0')
+            return false;
+        if (i < path.n && path.p[i] != '/')
+            continue;
+        if (n == 0 || (n == 1 && path.p[start] == '.') ||
+            (n == 2 && path.p[start] == '.' && path.p[start + 1] == '.'))
+            return false;
+        start = i + 1;
+    }
+    return true;
+}
+
+bool path_below(struct str path, struct str dir)
+{
+    if (dir.n == 1)
+        return true;
+    return path.n >= dir.n && memcmp(path.p, dir.p, dir.n) == 0 &&
+           (path.n == dir.n || path.p[dir.n] == '/');
+}
+
+static struct str last_part(struct str path)
+{
+    const char *slash = memrchr(path.p, '/', path.n);
+
+    if (slash == NULL)
+        return path;
+    return (struct str){slash + 1, path.n - (size_t)(slash + 1 - path.p)};
+}
+
+static bool add_up(struct request *r, struct cedar_entity *x, cedar_name type, struct str id)
+{
+    if (x->n_parents == ANCESTORS_MAX)
+        return false;
+    r->up[x->n_parents++] = cedar_uid(type, cedar_of(id));
+    return true;
+}
+
+/* Every folder from "/" down to the path itself: Dir::"/a" is /a and all below it. */
+static bool add_folders(const struct policy *p, struct request *r, struct cedar_entity *x,
+                        struct str path)
+{
+    cedar_name dir = p->word[WORD_DIR];
+    size_t depth = 0;
+
+    add_up(r, x, dir, (struct str){"/", 1});
+    for (size_t i = 2; i <= path.n; i++) {
+        if (i < path.n && path.p[i] != '/')
+            continue;
+        if (++depth > POLICY_DEPTH_MAX || !add_up(r, x, dir, (struct str){path.p, i}))
+            return false;
+    }
+    for (size_t i = 0; i < p->naliases; i++)
+        if (path_below(path, p->aliases[i].target) && !add_up(r, x, dir, p->aliases[i].named))
+            return false;
+    return true;
+}
+
+static bool make_path(const struct policy *p, struct request *r, struct cedar_entity *x,
+                      struct str path, const char **reason)
+{
+    *reason = "its path is not canonical";
+    if (!path_is_canonical(path))
+        return false;
+    *reason = "its path is too deep";
+    if (!add_folders(p, r, x, path))
+        return false;
+    r->attrs[0] = (struct cedar_field){p->word[WORD_PATH], text_value(path)};
+    r->attrs[1] = (struct cedar_field){p->field[FIELD_NAME], text_value(last_part(path))};
+    x->n_attrs = 2;
+    return true;
+}
+
+static bool make_socket(const struct policy *p, struct request *r, struct cedar_entity *x,
+                        struct str id, const char **reason)
+{
+    bool abstract = id.p[0] == '@';
+
+    if (abstract) {
+        r->attrs[0] = (struct cedar_field){p->word[WORD_PATH], text_value(id)};
+        r->attrs[1] = (struct cedar_field){p->field[FIELD_NAME], text_value(id)};
+    } else if (!make_path(p, r, x, id, reason)) {
+        return false;
+    }
+    r->attrs[2] = (struct cedar_field){p->word[WORD_ABSTRACT], cedar_bool(abstract)};
+    x->n_attrs = 3;
+    return true;
+}
+
+static void cedar_ip_of(const struct address *a, struct cedar_ip *ip)
+{
+    *ip = (struct cedar_ip){.is_v6 = a->v6, .prefix = a->v6 ? 128 : 32};
+    memcpy(ip->addr, a->bytes, sizeof(ip->addr));
+}
+
+static void add_nets(const struct policy *p, struct request *r, struct cedar_entity *x,
+                     unsigned class)
+{
+    for (unsigned bit = 1; bit <= NET_RESERVED; bit <<= 1)
+        if ((class & bit) != 0)
+            add_up(r, x, p->word[WORD_NET], str_of(net_class_id((enum net_class)bit)));
+}
+
+/* RFC 6761, 6.3: localhost and all below it are the loopback, whatever a resolver says. */
+static bool is_localhost(struct str host)
+{
+    static const char name[] = ".localhost";
+    size_t n = sizeof(name) - 1;
+
+    return str_is(host, name + 1) || (host.n > n && memcmp(host.p + host.n - n, name, n) == 0);
+}
+
+static bool make_host(const struct policy *p, struct request *r, struct cedar_entity *x,
+                      struct str host, const char **reason)
+{
+    struct address a;
+    bool is_address;
+
+    *reason = "its host name is not canonical";
+    if (!host_is_canonical(host, &is_address, &a))
+        return false;
+    r->attrs[0] = (struct cedar_field){p->field[FIELD_NAME], text_value(host)};
+    x->n_attrs = 1;
+    if (is_address) {
+        cedar_ip_of(&a, &r->attr_ip);
+        r->attrs[1] = (struct cedar_field){p->field[FIELD_ADDRESS], cedar_ipaddr(&r->attr_ip)};
+        x->n_attrs = 2;
+        add_nets(p, r, x, address_class(&a));
+        return true;
+    }
+    *reason = "its host name has too many parts";
+    for (size_t i = 0; i < host.n; i++)
+        if ((i == 0 || host.p[i - 1] == '.') &&
+            !add_up(r, x, p->word[WORD_DOMAIN], (struct str){host.p + i, host.n - i}))
+            return false;
+    if (is_localhost(host))
+        add_nets(p, r, x, NET_LOOPBACK);
+    return true;
+}
+
+static bool make_resource(const struct policy *p, const struct action *a, struct request *r,
+                          const char **reason)
+{
+    struct cedar_entity *x = &r->entities[2];
+
+    *x = (struct cedar_entity){.uid = cedar_uid(p->type[a->kind], cedar_of(a->resource)),
+                               .parents = r->up,
+                               .attrs = r->attrs};
+    *reason = "its resource is empty or too long";
+    if (a->resource.n == 0 || a->resource.n > ACTION_RESOURCE_MAX)
+        return false;
+    switch (a->kind) {
+    case RESOURCE_FILE:
+    case RESOURCE_PROGRAM:
+        return make_path(p, r, x, a->resource, reason);
+    case RESOURCE_SOCKET:
+        return make_socket(p, r, x, a->resource, reason);
+    case RESOURCE_HOST:
+        return make_host(p, r, x, a->resource, reason);
+    case RESOURCE_TOOL:
+    case RESOURCE_MODEL:
+    case RESOURCE_COUNT:
+        break;
+    }
+    *reason = "no rule can name its resource yet";
+    return false;
+}
+
+static void make_agent(const struct policy *p, const struct session *s, struct request *r)
+{
+    struct cedar_entity *x = &r->entities[0];
+
+    r->home = cedar_uid(p->word[WORD_DIR], cedar_of(s->home));
+    r->workspace = cedar_uid(p->word[WORD_DIR], cedar_of(s->workspace));
+    r->agent[0] = (struct cedar_field){p->field[FIELD_NAME], text_value(s->agent)};
+    r->agent[1] = (struct cedar_field){p->word[WORD_USER], text_value(s->user)};
+    r->agent[2] = (struct cedar_field){p->word[WORD_HOME], cedar_entity(&r->home)};
+    r->agent[3] = (struct cedar_field){p->word[WORD_WORKSPACE], cedar_entity(&r->workspace)};
+    *x = (struct cedar_entity){.uid = cedar_uid(p->word[WORD_AGENT], cedar_of(s->agent)),
+                               .parents = r->labels,
+                               .attrs = r->agent,
+                               .n_attrs = 4};
+    if (p->repository.n > 0) {
+        r->repository = cedar_uid(p->word[WORD_DIR], cedar_of(p->repository));
+        r->agent[x->n_attrs++] =
+            (struct cedar_field){p->word[WORD_REPOSITORY], cedar_entity(&r->repository)};
+    }
+    for (size_t i = 0; i < p->nlabels; i++)
+        if ((s->labels >> i & 1) != 0)
+            r->labels[x->n_parents++] = cedar_uid(p->word[WORD_LABEL], cedar_of(p->labels[i]));
+}
+
+static void make_verb(const struct policy *p, enum verb v, struct request *r)
+{
+    struct cedar_entity *x = &r->entities[1];
+    struct str group = str_of(verb_group(v));
+
+    *x = (struct cedar_entity){.uid =
+                                   cedar_uid(p->word[WORD_ACTION], cedar_of(str_of(verb_name(v)))),
+                               .parents = &r->group,
+                               .n_parents = group.n > 0};
+    r->group = cedar_uid(p->word[WORD_ACTION], cedar_of(group));
+}
+
+/* What the schema requires of a verb's context, and an adapter may leave out: then it is
+ * empty, zero or false. */
+static bool required(enum verb v, enum field_id f)
+{
+    switch (v) {
+    case VERB_READ:
+    case VERB_WRITE:
+    case VERB_CREATE:
+    case VERB_DELETE:
+        return f == FIELD_OP;
+    case VERB_EXEC:
+        return f == FIELD_OP || f == FIELD_NAME || f == FIELD_ARGV || f == FIELD_COMMAND ||
+               f == FIELD_TRUNCATED;
+    case VERB_CONNECT:
+        return f == FIELD_PORT || f == FIELD_NAMED;
+    case VERB_SPAWN:
+    case VERB_REQUEST:
+    case VERB_INFER:
+    case VERB_CALL:
+    case VERB_RESOLVE:
+    case VERB_COUNT:
+        break;
+    }
+    return false;
+}
+
+static bool list_value(struct str list, struct request *r, struct cedar_value *out)
+{
+    uint32_t first = r->nitems;
+    struct str item;
+
+    while (frame_list_next(&list, &item) == FRAME_OK) {
+        if (r->nitems == FRAME_LIST_MAX)
+            return false;
+        r->items[r->nitems++] = text_value(item);
+    }
+    *out = cedar_set(r->items + first, r->nitems - first);
+    return true;
+}
+
+static bool field_value(const struct action *a, enum field_id f, struct request *r,
+                        struct cedar_value *out)
+{
+    struct address address;
+
+    if (f == FIELD_ADDRESS) {
+        if (!address_parse(a->field[f].str, &address))
+            return false;
+        cedar_ip_of(&address, &r->context_ip);
+        *out = cedar_ipaddr(&r->context_ip);
+        return true;
+    }
+    switch (field_kind(f)) {
+    case FIELD_INT:
+        *out = cedar_long(a->field[f].num);
+        return true;
+    case FIELD_BOOL:
+        *out = cedar_bool(a->field[f].num != 0);
+        return true;
+    case FIELD_STR:
+        *out = text_value(a->field[f].str);
+        return true;
+    case FIELD_LIST:
+        break;
+    }
+    return list_value(a->field[f].str, r, out);
+}
+
+static bool make_context(const struct policy *p, const struct action *a, struct request *r,
+                         const char **reason)
+{
+    *reason = "its context is malformed";
+    r->cedar.n_context = 0;
+    r->nitems = 0;
+    for (unsigned i = 0; i < FIELD_COUNT; i++) {
+        struct cedar_field *x = &r->context[r->cedar.n_context];
+        enum field_id f = (enum field_id)i;
+
+        if (!a->has[f] && !required(a->verb, f))
+            continue;
+        if (!field_value(a, f, r, &x->value))
+            return false;
+        x->name = p->field[f];
+        r->cedar.n_context++;
+    }
+    return true;
+}
+
+bool request_make(const struct policy *p, const struct session *s, const struct action *a,
+                  struct request *r, const char **reason)
+{
+    make_agent(p, s, r);
+    make_verb(p, a->verb, r);
+    if (!make_resource(p, a, r, reason) || !make_context(p, a, r, reason))
+        return false;
+    r->cedar.principal = r->entities[0].uid;
+    r->cedar.action = r->entities[1].uid;
+    r->cedar.resource = r->entities[2].uid;
+    r->cedar.context = r->context;
+    r->cedar.entities = r->entities;
+    r->cedar.n_entities = ARRAY_LEN(r->entities);
+    return true;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* where.c - who holds a rule on this host, and what that costs. */
+#include "policy/plan.h"
+#include "policy/region.h"
+
+static unsigned where_files(struct surveyor *v, const struct plan *plan, size_t rule)
+{
+    static const enum verb changes[] = {VERB_WRITE, VERB_CREATE, VERB_DELETE};
+    bool alone = surveyor_folders_only(v, rule);
+    unsigned where = 0;
+
+    if (surveyor_concerns(v, rule, VERB_READ, RESOURCE_FILE))
+        where |=
+            (alone ? WHERE_KERNEL : 0u) | ((plan->traps & PLAN_TRAP_READ) != 0 ? WHERE_KERN : 0u);
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++)
+        if (surveyor_concerns(v, rule, changes[i], RESOURCE_FILE))
+            where |= (alone ? WHERE_KERNEL : 0u) |
+                     ((plan->traps & PLAN_TRAP_WRITE) != 0 ? WHERE_KERN : 0u);
+    return where;
+}
+
+unsigned where_of(struct surveyor *v, const struct plan *plan, size_t rule)
+{
+    unsigned where = where_files(v, plan, rule);
+
+    if (surveyor_concerns(v, rule, VERB_EXEC, RESOURCE_PROGRAM))
+        where |= WHERE_KERN;
+    if (surveyor_concerns(v, rule, VERB_CONNECT, RESOURCE_SOCKET))
+        where |= (plan->traps & PLAN_TRAP_CONNECT) != 0 ? WHERE_KERN : WHERE_KERNEL;
+    if (surveyor_concerns(v, rule, VERB_CONNECT, RESOURCE_HOST))
+        where |= plan->gate ? WHERE_GATE : WHERE_KERNEL;
+    return where;
+}
+
+static const char *cost_of(struct surveyor *v, const struct plan *plan, size_t rule, unsigned where)
+{
+    if ((where & WHERE_KERN) != 0) {
+        if ((plan->traps & PLAN_TRAP_READ) != 0 &&
+            surveyor_concerns(v, rule, VERB_READ, RESOURCE_FILE))
+            return "every open is judged: builds take about a third longer";
+        if (surveyor_concerns(v, rule, VERB_EXEC, RESOURCE_PROGRAM))
+            return "each program start is judged";
+        if (surveyor_concerns(v, rule, VERB_CONNECT, RESOURCE_SOCKET) && (where & WHERE_GATE) == 0)
+            return "each connect is judged";
+        return "each open for writing is judged: next to nothing";
+    }
+    if ((where & WHERE_GATE) != 0)
+        return "each connection is judged";
+    return where != 0 ? "nothing" : "never asked for";
+}
+
+struct plan_rule *policy_where(const struct policy *p, const struct session *s, struct plan *plan)
+{
+    struct plan_rule *list = arena_alloc(&plan->arena, (p->nrules + 1) * sizeof(*list));
+    struct surveyor *v = surveyor_new(p, s);
+
+    for (size_t i = 0; i < p->nrules; i++) {
+        unsigned where = where_of(v, plan, i);
+
+        list[i] = (struct plan_rule){i, where, cost_of(v, plan, i, where)};
+    }
+    surveyor_free(v);
+    return list;
+}
