@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "jail/init.h"
+#include "base/fd.h"
+#include "jail/agent.h"
+#include "jail/confine.h"
+#include "jail/landlock.h"
+#include "jail/net.h"
+#include "jail/root.h"
+#include "jail/stop.h"
+#include "jail/uapi.h"
+#include "jail/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct init {
+    const struct start *s;
+    pid_t agent;
+    int children; /* signalfd of SIGCHLD */
+    struct stop stop;
+};
+
+static void give_up(const struct start *s, const struct err *e) __attribute__((noreturn));
+static void give_up(const struct start *s, const struct err *e)
+{
+    (void)wire_send(s->control, WIRE_ERROR, e->code, e->text, NULL, 0);
+    _exit(EX_FAIL);
+}
+
+/* What the keeper had set up for itself is not for J and A. */
+static void reset_signals(void)
+{
+    sigset_t none;
+
+    for (int i = 1; i < NSIG; i++)
+        (void)signal(i, SIG_DFL);
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void close_others(const struct start *s)
+{
+    const int keep[] = {s->control,        s->released,       s->cgroup,
+                        s->plan->stdio[0], s->plan->stdio[1], s->plan->stdio[2]};
+
+    fd_close_from(0, keep, ARRAY_LEN(keep));
+}
+
+static bool wait_for_maps(const struct start *s)
+{
+    struct wire_in in;
+
+    return wire_recv(s->control, &in, 10000) == WIRE_OK && in.msg.type == WIRE_GO;
+}
+
+static bool make_network(const struct start *s, struct err *e)
+{
+    struct net_sockets made;
+    int all[4], fds[4];
+    size_t n = 0;
+    int have = 0;
+
+    if (!s->plan->net)
+        return net_loopback_up(e);
+    if (!net_gate_up(s->plan->host_ports, s->plan->nhost_ports, &made, e))
+        return false;
+    memcpy(all, (const int[]){made.tcp4, made.tcp6, made.udp4, made.udp6}, sizeof(all));
+    for (int i = 0; i < 4; i++)
+        if (all[i] >= 0) {
+            fds[n++] = all[i];
+            have |= 1 << i;
+        }
+    if (!wire_send(s->control, WIRE_SOCKETS, have, NULL, fds, n))
+        return err_sys(e, EX_FAIL, "handing out the gate's sockets");
+    for (size_t i = 0; i < n; i++)
+        (void)close(fds[i]);
+    return true;
+}
+
+static int make_terminal(const struct start *s, struct err *e)
+{
+    int master = root_open_pty(e);
+
+    if (master >= 0 && !wire_send(s->control, WIRE_PTY, 0, NULL, &master, 1)) {
+        err_sys(e, EX_FAIL, "handing out the terminal");
+        mem_auto_close(&master);
+    }
+    return master;
+}
+
+static pid_t start_agent(const struct start *s)
+{
+    struct clone_args args = {.exit_signal = SIGCHLD};
+
+    if (s->cgroup >= 0) {
+        args.flags = CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)s->cgroup;
+    }
+    return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+static const struct bpf_rule init_calls[] = {
+    CALL(read),
+    CALL(recvmsg),
+    CALL(sendmsg),
+    CALL(ppoll),
+    CALL(kill),
+    CALL(wait4),
+    CALL(openat),
+    CALL(getdents64),
+    CALL(lseek),
+    CALL(close),
+    CALL(clock_gettime),
+    CALL(clock_nanosleep),
+    CALL(exit_group),
+    CALL(restart_syscall),
+    CALL(rt_sigreturn),
+    CALL(brk),
+    CALL(munmap),
+    CALL(mremap),
+    CALL_IF(mmap, 2, 4 /* PROT_EXEC */, 0),
+#ifdef SYS_poll
+    CALL(poll),
+#endif
+};
+
+static bool confine_init(struct init *i, struct err *e)
+{
+    const int keep[] = {i->s->control, i->children, i->stop.proc};
+    const struct ll_rule proc = {i->stop.proc, ll_fs_read()};
+    const struct ll_domain domain = {.abi = ll_abi(), .files = true, .rules = &proc, .nrules = 1};
+
+    fd_close_from(0, keep, ARRAY_LEN(keep));
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || prctl(PR_SET_NAME, "belay-init", 0, 0, 0) != 0 ||
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+        return err_sys(e, EX_FAIL, "the jail's init");
+    return ll_enter(&domain, e) && confine_filter(init_calls, ARRAY_LEN(init_calls), false, e);
+}
+
+static void reap(struct init *i)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        if (pid == i->agent)
+            (void)wire_send(i->s->control, WIRE_EXITED, status, NULL, NULL, 0);
+}
+
+static void answer(struct init *i, uint32_t request)
+{
+    int value = 0;
+
+    switch (request) {
+    case WIRE_FREEZE:
+        value = stop_all(&i->stop);
+        break;
+    case WIRE_RESUME:
+        stop_undo(&i->stop);
+        break;
+    case WIRE_COUNT:
+        value = stop_count(&i->stop);
+        break;
+    default:
+        _exit(EX_FAIL);
+    }
+    (void)wire_send(i->s->control, request, value, NULL, NULL, 0);
+}
+
+static void serve(struct init *i) __attribute__((noreturn));
+static void serve(struct init *i)
+{
+    struct pollfd p[] = {{.fd = i->s->control, .events = POLLIN},
+                         {.fd = i->children, .events = POLLIN}};
+
+    for (;;) {
+        struct signalfd_siginfo info;
+        struct wire_in in;
+        if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
+            _exit(EX_FAIL);
+        if ((p[1].revents & POLLIN) != 0 && read(i->children, &info, sizeof(info)) > 0)
+            reap(i);
+        if (p[0].revents == 0)
+            continue;
+        switch (wire_recv(i->s->control, &in, 0)) {
+        case WIRE_OK:
+            answer(i, in.msg.type);
+            break;
+        case WIRE_NOTHING:
+            break;
+        case WIRE_GONE: /* the keeper: everything here ends with pid 1 */
+            _exit(EX_OK);
+        }
+    }
+}
+
+static int child_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Mounts and network need the capabilities of a fresh namespace; after this they are gone. */
+static int build(const struct start *s, struct tree *t, struct err *e)
+{
+    int terminal = -1;
+
+    if (!make_network(s, e) || !tree_make(t, s->plan, e) ||
+        !root_enter(t, s->plan->limits.processes, e))
+        give_up(s, e);
+    if (s->plan->pty_mask != 0 && (terminal = make_terminal(s, e)) < 0)
+        give_up(s, e);
+    if (!confine_drop_caps(0, e) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        give_up(s, e);
+    return terminal;
+}
+
+void init_main(const struct start *s)
+{
+    struct init i = {.s = s};
+    struct err e = {0};
+    struct tree t;
+    int terminal;
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    reset_signals();
+    close_others(s);
+    if (!wait_for_maps(s))
+        _exit(EX_FAIL);
+    terminal = build(s, &t, &e);
+    i.agent = start_agent(s);
+    if (i.agent == 0)
+        agent_main(s, &t, terminal);
+    if (i.agent < 0) {
+        err_sys(&e, EX_HOST, "starting the agent's process");
+        give_up(s, &e);
+    }
+    tree_release(&t);
+    i.stop.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    i.children = child_signals();
+    if (!confine_init(&i, &e))
+        give_up(s, &e);
+    if (!wire_send(s->control, WIRE_READY, 0, NULL, NULL, 0))
+        _exit(EX_FAIL);
+    reap(&i); /* what ended before SIGCHLD was watched */
+    serve(&i);
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "jail/root.h"
+#include "base/fd.h"
+#include "jail/landlock.h"
+#include "jail/uapi.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* <sys/mount.h> and <linux/mount.h> of Debian 12 cannot be included together. */
+#define PRIVATE_MOUNT (1 << 18) /* MS_PRIVATE */
+#define DETACH        2         /* MNT_DETACH */
+
+#define HARDENED (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+
+struct builder {
+    struct tree *t;
+    uint64_t processes;
+    int base; /* the tmpfs that all folders of our own come from */
+    unsigned made;
+    struct err *e;
+};
+
+static int new_mount(const char *type, const char *const options[][2], size_t n, unsigned flags)
+{
+    AUTO_CLOSE int fs = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
+
+    if (fs < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, options[i][0], options[i][1], 0) != 0)
+            return -1;
+    if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) != 0)
+        return -1;
+    return (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, flags);
+}
+
+static int copy_mount(int dir, const char *path, unsigned flags)
+{
+    return (int)syscall(SYS_open_tree, dir, path,
+                        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW | flags);
+}
+
+static bool set_flags(int mount, uint64_t flags, unsigned at)
+{
+    struct mount_attr attr = {.attr_set = flags, .propagation = PRIVATE_MOUNT};
+
+    return syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH | at, &attr, sizeof(attr)) == 0;
+}
+
+/* `to` is a folder or file descriptor, or AT_FDCWD with "/". */
+static bool attach(int mount, int to, const char *path)
+{
+    unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | (path[0] == '\0' ? MOVE_MOUNT_T_EMPTY_PATH : 0);
+
+    return syscall(SYS_move_mount, mount, "", to, path, flags) == 0;
+}
+
+/* Never through a link, never out of `dir`: another jail may be writing in the same folders. */
+static int open_below(int dir, const char *path)
+{
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+                           .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH};
+
+    return (int)syscall(SYS_openat2, dir, path[0] == '\0' ? "." : path, &how, sizeof(how));
+}
+
+static int our_folder(struct builder *b, mode_t mode)
+{
+    char name[16];
+
+    snprintf(name, sizeof(name), "%u", b->made++);
+    if (mkdirat(b->base, name, mode) != 0 || fchmodat(b->base, name, mode, 0) != 0)
+        return -1;
+    return copy_mount(b->base, name, 0);
+}
+
+static int our_file(struct builder *b, const char *content)
+{
+    char name[16];
+    AUTO_CLOSE int fd = -1;
+
+    snprintf(name, sizeof(name), "%u", b->made++);
+    fd = openat(b->base, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+    if (fd < 0 || !fd_write_all(fd, content, strlen(content)))
+        return -1;
+    return copy_mount(b->base, name, 0);
+}
+
+/* Makes `path` below the folder `dir`, its parents too; the last name as a file if asked. */
+static bool make_point(int dir, const char *path, bool folder)
+{
+    char part[4096];
+
+    for (size_t i = 0;; i++) {
+        if (i >= sizeof(part)) {
+            errno = ENAMETOOLONG;
+            return false;
+        }
+        part[i] = path[i];
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        part[i] = '\0';
+        if (path[i] == '\0' && !folder)
+            return mknodat(dir, part, S_IFREG | 0644, 0) == 0 || errno == EEXIST;
+        if (mkdirat(dir, part, 0755) != 0 && errno != EEXIST)
+            return false;
+        if (path[i] == '\0')
+            return true;
+        part[i] = '/';
+    }
+}
+
+static int make_bind(const struct node *n)
+{
+    uint64_t flags = MOUNT_ATTR_NOSUID | (n->device ? 0 : MOUNT_ATTR_NODEV) |
+                     (n->access == JAIL_READ ? MOUNT_ATTR_RDONLY : 0);
+    int mount = copy_mount(n->source, "", AT_EMPTY_PATH | AT_RECURSIVE);
+
+    if (mount >= 0 && !set_flags(mount, flags, AT_RECURSIVE))
+        mem_auto_close(&mount);
+    return mount;
+}
+
+static int make_mount(struct builder *b, const struct node *n)
+{
+    int mount = -1;
+
+    switch (n->kind) {
+    case NODE_BIND:
+        return make_bind(n);
+    case NODE_PROC:
+        return new_mount("proc", NULL, 0, HARDENED | MOUNT_ATTR_NOEXEC);
+    case NODE_SCRATCH:
+        mount = our_folder(b, 01777);
+        break;
+    case NODE_EMPTY:
+        mount = n->folder ? our_folder(b, 0555) : our_file(b, "");
+        break;
+    case NODE_RESOLVER:
+        mount = our_file(b, "nameserver " JAIL_RESOLVER4 "\n");
+        break;
+    case NODE_FOLDER:
+    case NODE_DEV:
+        return our_folder(b, 0755); /* read-only when its mount points stand */
+    }
+    if (mount >= 0 &&
+        !set_flags(mount, n->kind == NODE_SCRATCH ? HARDENED : HARDENED | MOUNT_ATTR_RDONLY, 0))
+        mem_auto_close(&mount);
+    return mount;
+}
+
+static bool mount_node(struct builder *b, struct node *n)
+{
+    AUTO_CLOSE int point = -1;
+    const char *below;
+
+    n->mount = make_mount(b, n);
+    if (n->mount < 0)
+        return err_sys(b->e, EX_HOST, "mounting %s in the jail", n->path);
+    if (n->parent == NULL)
+        return attach(n->mount, AT_FDCWD, "/") || err_sys(b->e, EX_HOST, "placing the jail's root");
+    below = tree_below(n->parent, n->path);
+    if (node_is_ours(n->parent) && !make_point(n->parent->mount, below, n->folder))
+        return err_sys(b->e, EX_HOST, "making a mount point for %s", n->path);
+    point = open_below(n->parent->mount, below);
+    if (point < 0 && errno == ENOENT && n->ours && n->kind != NODE_PROC && n->kind != NODE_DEV)
+        return true; /* a host without /run needs none */
+    if (point < 0 || !attach(n->mount, point, ""))
+        return err_sys(b->e, EX_HOST, "placing %s in the jail", n->path);
+    return true;
+}
+
+static bool make_devices(struct builder *b, const struct node *dev)
+{
+    static const char *const names[] = {"null", "zero", "full", "random", "urandom", "tty"};
+    static const char *const links[][2] = {{"fd", "/proc/self/fd"},
+                                           {"stdin", "/proc/self/fd/0"},
+                                           {"stdout", "/proc/self/fd/1"},
+                                           {"stderr", "/proc/self/fd/2"},
+                                           {"ptmx", "pts/ptmx"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        char path[32];
+        AUTO_CLOSE int device = -1;
+        snprintf(path, sizeof(path), "/dev/%s", names[i]);
+        device = copy_mount(AT_FDCWD, path, 0);
+        if (device < 0 || !make_point(dev->mount, names[i], false) ||
+            !attach(device, dev->mount, names[i]))
+            return err_sys(b->e, EX_HOST, "placing %s in the jail", path);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(links); i++)
+        if (symlinkat(links[i][1], dev->mount, links[i][0]) != 0)
+            return err_sys(b->e, EX_HOST, "making /dev/%s in the jail", links[i][0]);
+    return true;
+}
+
+static bool make_dev(struct builder *b, const struct node *dev)
+{
+    static const char *const pts_options[][2] = {{"ptmxmode", "0666"}, {"mode", "0620"}};
+    AUTO_CLOSE int pts = -1;
+    AUTO_CLOSE int shm = -1;
+
+    if (!make_devices(b, dev))
+        return false;
+    pts = new_mount("devpts", pts_options, ARRAY_LEN(pts_options),
+                    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    if (pts < 0 || mkdirat(dev->mount, "pts", 0755) != 0 || !attach(pts, dev->mount, "pts"))
+        return err_sys(b->e, EX_HOST, "mounting /dev/pts in the jail");
+    shm = our_folder(b, 01777);
+    if (shm < 0 || !set_flags(shm, HARDENED, 0) || mkdirat(dev->mount, "shm", 0755) != 0 ||
+        !attach(shm, dev->mount, "shm"))
+        return err_sys(b->e, EX_HOST, "mounting /dev/shm in the jail");
+    return true;
+}
+
+/*
+ * The pid namespace's own limit (Linux 6.14). An older kernel has none: then the cgroup's
+ * pids.max, where there is one, or the watch on processes must do.
+ */
+static void limit_pids(const struct builder *b, const struct node *proc)
+{
+    const uint64_t least = 301, most = 1u << 22; /* what the kernel takes */
+    uint64_t n = b->processes + 2;               /* J, and the number that is never given */
+    char text[24];
+    AUTO_CLOSE int fd = -1;
+
+    if (b->processes == 0 || n > most)
+        return;
+    fd = openat(proc->mount, "sys/kernel/pid_max", O_WRONLY | O_CLOEXEC);
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)(n < least ? least : n));
+    if (fd >= 0)
+        (void)fd_write_all(fd, text, strlen(text));
+}
+
+/*
+ * root of the host stays its own uid inside (the map is the identity), so the permission
+ * bits of these would let it change the machine although it has no capability.
+ */
+static bool protect_proc(struct builder *b, const struct node *proc)
+{
+    static const char *const names[] = {"sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi"};
+
+    if (geteuid() != 0)
+        return true;
+    limit_pids(b, proc);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        AUTO_CLOSE int copy = copy_mount(proc->mount, names[i], 0);
+        if (copy < 0 && errno == ENOENT)
+            continue;
+        if (copy < 0 || !set_flags(copy, HARDENED | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, 0) ||
+            !attach(copy, proc->mount, names[i]))
+            return err_sys(b->e, EX_HOST, "making /proc/%s read-only in the jail", names[i]);
+    }
+    return true;
+}
+
+/* The links of the host, where their folder is one of ours. */
+static bool make_links(struct builder *b)
+{
+    for (size_t i = 0; i < b->t->nlinks; i++) {
+        const struct link *l = &b->t->links[i];
+        const struct node *n = tree_nearest(b->t, l->path);
+        const char *below = tree_below(n, l->path), *slash;
+        if (!node_is_ours(n) || below == NULL || below[0] == '\0')
+            continue;
+        slash = strrchr(below, '/');
+        if (slash != NULL) {
+            char *parent = arena_strndup(&b->t->mem, below, (size_t)(slash - below));
+            if (!make_point(n->mount, parent, true))
+                return err_sys(b->e, EX_HOST, "making the folder of %s", l->path);
+        }
+        if (symlinkat(l->target, n->mount, below) != 0 && errno != EEXIST)
+            return err_sys(b->e, EX_HOST, "making the link %s", l->path);
+    }
+    return true;
+}
+
+static bool seal_folders(struct builder *b)
+{
+    for (size_t i = 0; i < b->t->n; i++) {
+        const struct node *n = &b->t->nodes[i];
+        if (n->kind != NODE_FOLDER && n->kind != NODE_DEV)
+            continue;
+        if (!set_flags(n->mount, HARDENED | MOUNT_ATTR_RDONLY, 0))
+            return err_sys(b->e, EX_HOST, "making %s read-only in the jail", n->path);
+    }
+    return true;
+}
+
+static bool pivot(struct builder *b)
+{
+    /* The old root lands on top of the new one and is taken off, see pivot_root(2). */
+    if (fchdir(b->t->nodes[0].mount) != 0 || syscall(SYS_pivot_root, ".", ".") != 0)
+        return err_sys(b->e, EX_HOST, "entering the jail's root (pivot_root)");
+    if (syscall(SYS_umount2, ".", DETACH) != 0 || chdir("/") != 0)
+        return err_sys(b->e, EX_HOST, "leaving the host's root");
+    return true;
+}
+
+static bool make_base(struct builder *b)
+{
+    static const char *const options[][2] = {{"source", "belay"}, {"mode", "0755"}};
+
+    b->base = new_mount("tmpfs", options, ARRAY_LEN(options), HARDENED);
+    /* Attached, out of sight above the old root, because copies can only be taken of
+     * attached mounts. It goes with the old root. */
+    if (b->base < 0 || !attach(b->base, AT_FDCWD, "/"))
+        return err_sys(b->e, EX_HOST,
+                       "mounting a tmpfs for the jail (Linux 5.12 or later is needed)");
+    return true;
+}
+
+bool root_enter(struct tree *t, uint64_t processes, struct err *e)
+{
+    struct builder b = {.t = t, .processes = processes, .base = -1, .e = e};
+    bool ok = make_base(&b);
+
+    for (size_t i = 0; ok && i < t->n; i++) {
+        ok = mount_node(&b, &t->nodes[i]);
+        if (ok && t->nodes[i].kind == NODE_DEV)
+            ok = make_dev(&b, &t->nodes[i]);
+        if (ok && t->nodes[i].kind == NODE_PROC)
+            ok = protect_proc(&b, &t->nodes[i]);
+    }
+    ok = ok && make_links(&b) && seal_folders(&b) && pivot(&b);
+    mem_auto_close(&b.base);
+    return ok;
+}
+
+int root_open_pty(struct err *e)
+{
+    AUTO_CLOSE int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    int unlocked = 0;
+
+    if (master < 0 || ioctl(master, TIOCSPTLCK, &unlocked) != 0) {
+        err_sys(e, EX_HOST, "opening a terminal in the jail");
+        return -1;
+    }
+    return fd_take(&master);
+}
+
+struct rules {
+    struct ll_rule *list;
+    size_t n;
+};
+
+static bool allow(struct rules *r, const char *path, uint64_t access, struct err *e)
+{
+    int fd = open(path, O_PATH | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == ENOENT || err_sys(e, EX_HOST, "Landlock: opening %s", path);
+    r->list[r->n++] = (struct ll_rule){fd, access};
+    return true;
+}
+
+static bool list_rules(struct rules *r, const struct tree *t, int abi, struct err *e)
+{
+    const uint64_t all =
+        ll_fs_all(abi) & ~(uint64_t)(LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK);
+    const uint64_t device = ll_fs_file(abi) & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE;
+
+    /* Reading is allowed below the jail's root; what is hidden is not there. */
+    if (!allow(r, "/", ll_fs_read(), e) || !allow(r, "/dev", device, e) ||
+        !allow(r, "/dev/shm", all, e) || !allow(r, "/proc", device, e))
+        return false;
+    for (size_t i = 0; i < t->n; i++) {
+        const struct node *n = &t->nodes[i];
+        bool writable =
+            n->kind == NODE_SCRATCH || (n->kind == NODE_BIND && n->access == JAIL_WRITE);
+        if (writable && !allow(r, n->path, n->folder ? all : ll_fs_file(abi), e))
+            return false;
+    }
+    return true;
+}
+
+bool root_landlock(const struct tree *t, int abi, struct err *e)
+{
+    struct rules r = {.list = xcalloc(t->n + 4, sizeof(*r.list))};
+    bool ok = list_rules(&r, t, abi, e);
+    const struct ll_domain domain = {
+        .abi = abi, .files = true, .scopes = true, .rules = r.list, .nrules = r.n};
+
+    ok = ok && ll_enter(&domain, e);
+    for (size_t i = 0; i < r.n; i++)
+        (void)close(r.list[i].fd);
+    free(r.list);
+    return ok;
+}
