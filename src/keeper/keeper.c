@@ -262,7 +262,7 @@ void keeper_agent_over(struct keeper *k)
         (void)snprintf(text, sizeof(text), "signal %d", WTERMSIG(k->agent_status));
     if (!jail_kill(&k->jail, &e)) /* what it left running ends with it */
         *k->fault = e;
-    keeper_end_record(k, text);
+    keeper_end_record(k, "exit", "keeper", text);
 }
 
 static void explain_exec_failure(const struct keeper *k, struct err *e)

@@ -94,8 +94,8 @@ void keeper_fault(struct keeper *k, int code, const char *fmt, ...)
 /* record of the keeper's own doings: EVENT to the judge. `count` may be INT64_MIN for none. */
 void keeper_record(struct keeper *k, const char *kind, const char *by, const char *text,
                    int64_t count, enum after after);
-/* The last lines, once nothing of the agent is left; then the loop ends. */
-void keeper_end_record(struct keeper *k, const char *text);
+/* The last event ("exit" or "kill"), once nothing of the agent is left; then the loop ends. */
+void keeper_end_record(struct keeper *k, const char *kind, const char *by, const char *text);
 /* RECORDED came back. */
 void keeper_recorded(struct keeper *k, uint32_t id);
 

@@ -118,15 +118,13 @@ void keeper_kill(struct keeper *k, int code, const char *by, const char *why)
     k->exit_code = code;
     if (!jail_kill(&k->jail, &e) && k->fault->code == 0)
         *k->fault = e;
-    keeper_record(k, "kill", by, why, INT64_MIN, AFTER_NOTHING);
-    keeper_end_record(k, "");
+    keeper_end_record(k, "kill", by, why);
 }
 
-void keeper_end_record(struct keeper *k, const char *text)
+void keeper_end_record(struct keeper *k, const char *kind, const char *by, const char *text)
 {
     assert(k->state == STATE_ENDING);
-    keeper_record(k, "exit", "keeper", text, k->exit_code, AFTER_NOTHING);
-    keeper_record(k, "end", "keeper", "", INT64_MIN, AFTER_END);
+    keeper_record(k, kind, by, text, k->exit_code, AFTER_END);
     if (k->judge.sock < 0)
         keeper_stop_loop(k);
 }

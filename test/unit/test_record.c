@@ -126,6 +126,12 @@ struct text {
     size_t n;
 };
 
+static void text_free(struct text *t)
+{
+    buf_free(&t->b);
+}
+#define AUTO_TEXT __attribute__((cleanup(text_free)))
+
 static void load(struct text *t, int fd)
 {
     struct err e;
@@ -196,7 +202,7 @@ TEST(whole_record_holds)
 TEST(prev_is_the_hash_of_the_line_with_its_newline)
 {
     int fd = memory();
-    struct text t;
+    AUTO_TEXT struct text t = {0};
     unsigned char d[DIGEST_SIZE];
     char hex[DIGEST_HEX];
 
@@ -214,7 +220,7 @@ TEST(prev_is_the_hash_of_the_line_with_its_newline)
 
 TEST(every_changed_line_is_named)
 {
-    struct text t;
+    AUTO_TEXT struct text t = {0};
     int fd = memory(), head = memory();
 
     reset();
@@ -240,7 +246,7 @@ TEST(every_changed_line_is_named)
 
 TEST(line_that_is_no_json_is_named)
 {
-    struct text t;
+    AUTO_TEXT struct text t = {0};
     int fd = memory();
 
     reset();
@@ -253,7 +259,7 @@ TEST(line_that_is_no_json_is_named)
 
 TEST(missing_lines_are_named)
 {
-    struct text t;
+    AUTO_TEXT struct text t = {0};
     int fd = memory(), head = memory();
 
     reset();
@@ -279,7 +285,7 @@ TEST(missing_lines_are_named)
 
 TEST(added_lines_are_named)
 {
-    struct text t;
+    AUTO_TEXT struct text t = {0};
     int fd = memory(), head = memory();
 
     reset();
@@ -299,7 +305,7 @@ TEST(added_lines_are_named)
 
 TEST(moved_lines_are_named)
 {
-    struct text t;
+    AUTO_TEXT struct text t = {0};
     int fd = memory(), head = memory();
 
     reset();
@@ -313,7 +319,7 @@ TEST(moved_lines_are_named)
 
 TEST(cut_end_is_seen_by_the_head)
 {
-    struct text t;
+    AUTO_TEXT struct text t = {0};
     int fd = memory(), head = memory();
 
     reset();
@@ -362,12 +368,10 @@ TEST(crash_is_told_from_tampering)
 TEST(rewritten_history_is_seen_by_the_head)
 {
     int fd = memory(), head = memory(), other = memory(), other_head = memory();
-    struct text t;
 
     reset();
     make(fd, head, 6);
     make(other, other_head, 9); /* another time, other hashes, a chain that holds */
-    load(&t, other);
     CHECK_FOUND(other, head, RECORD_REWRITTEN, 6);
     AUTO_CLOSE int same_length = memory();
     make(same_length, -1, 6);
@@ -521,7 +525,7 @@ TEST(long_events_are_cut_to_a_valid_line)
     CHECK_INT(record_add(r, &ev, &e), 2);
     CHECK(record_end(r, STR(""), &e));
     CHECK_FOUND(fd, -1, RECORD_WHOLE, 0);
-    struct text t;
+    AUTO_TEXT struct text t = {0};
     load(&t, fd);
     CHECK(t.line[1].n < RECORD_LINE_MAX);
     CHECK(memmem(t.line[1].p, t.line[1].n, "\"cut\":true", 10) != NULL);
@@ -532,7 +536,7 @@ TEST(names_that_are_no_utf8_keep_their_bytes)
     struct err e;
     int fd = memory();
     struct action a;
-    struct text t;
+    AUTO_TEXT struct text t = {0};
 
     reset();
     action_init(&a, VERB_WRITE, RESOURCE_FILE, (struct str){"/w/\xff\"\n", 6});
@@ -569,7 +573,7 @@ TEST(hostile_files_are_findings)
 
 TEST(overlong_line_is_stepped_over)
 {
-    struct text t;
+    AUTO_TEXT struct text t = {0};
     int fd = memory();
     AUTO_FREE char *big = malloc(2 * RECORD_LINE_MAX);
 
