@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ask.h - kern's talk with the judge: the checks of requests go out as ACTION, come back as
+ * VERDICT. Sending never blocks; what does not fit waits for room.
+ */
+#ifndef BELAY_KERN_ASK_H
+#define BELAY_KERN_ASK_H
+
+#include "kern/request.h"
+
+/* Sends the request's checks, or queues them. */
+void ask_start(struct request *r);
+/* Sends what is queued; called when the judge's socket has room. */
+void ask_go_on(struct kern *k);
+/* Withdraws questions that are open. */
+void ask_cancel(struct request *r);
+/* Reads one frame of the judge. False: the judge is gone or broke the rules (k->err). */
+bool ask_read(struct kern *k);
+
+#endif

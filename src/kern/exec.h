@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exec.h - what an exec would run: the program, the interpreters of its `#!` lines, the
+ * program that a dynamic loader is told to load, and the arguments.
+ *
+ * Each of these files is judged as an exec of its own, with the arguments that it would get,
+ * so that a rule on a program holds however it is reached. Limits: 64 KiB and 4,096 arguments
+ * are judged; what is beyond is cut and the action says so (`truncated`).
+ */
+#ifndef BELAY_KERN_EXEC_H
+#define BELAY_KERN_EXEC_H
+
+#include "kern/request.h"
+
+#define ARGV_BYTES_MAX 65536u
+#define ARGV_ITEMS_MAX 4096u
+#define CHAIN_MAX      6 /* a program and five interpreters: the kernel's own limit */
+
+/* A file that the kernel will read for this exec. */
+struct exec_file {
+    int fd;         /* O_PATH; owned */
+    struct stat st; /* when it was judged */
+    char *named;    /* as the exec or the `#!` line names it */
+    char *path;     /* canonical */
+};
+
+struct exec {
+    size_t n;
+    struct exec_file file[CHAIN_MAX]; /* scripts, then the program that is loaded */
+    struct str *argv;                 /* what the new program will find on its stack */
+    size_t argc;
+    bool truncated; /* argv is a prefix */
+    char *cwd;
+};
+
+void exec_release(struct request *r);
+
+#endif
