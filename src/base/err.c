@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 4, 0))) static void err_fill(struct err *e, int code, int sys,
-                                                           const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void err_fill(struct err *e, int code, const char *fmt,
+                                                           va_list ap)
 {
     assert(e != NULL && code != 0);
     e->code = code;
-    e->sys = sys;
+    e->sys = 0;
     (void)vsnprintf(e->text, sizeof(e->text), fmt, ap);
 }
 
@@ -21,7 +21,7 @@ bool err_set(struct err *e, int code, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    err_fill(e, code, 0, fmt, ap);
+    err_fill(e, code, fmt, ap);
     va_end(ap);
     return false;
 }
@@ -32,10 +32,15 @@ bool err_sys(struct err *e, int code, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    err_fill(e, code, sys, fmt, ap);
+    err_fill(e, code, fmt, ap);
     va_end(ap);
+    e->sys = sys;
     size_t used = strlen(e->text);
-    (void)snprintf(e->text + used, sizeof(e->text) - used, ": %s", strerrordesc_np(sys));
+    const char *reason = strerrordesc_np(sys);
+    if (reason != NULL)
+        (void)snprintf(e->text + used, sizeof(e->text) - used, ": %s", reason);
+    else
+        (void)snprintf(e->text + used, sizeof(e->text) - used, ": error %d", sys);
     return false;
 }
 

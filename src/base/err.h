@@ -14,16 +14,16 @@
 #include <stddef.h>
 
 /* Exit codes of belay itself; below 125 are the agent's own. X(name, code, meaning) */
-#define EXIT_CODES(X)                                                                              \
-    X(EX_OK, 0, "success")                                                                         \
-    X(EX_FAIL, 1, "the request failed, or a check found something")                                \
-    X(EX_USAGE_, 2, "the command line is wrong")                                                   \
-    X(EX_POLICY, 120, "a policy or setting cannot be used")                                        \
-    X(EX_HOST, 121, "this host cannot enforce what the policy asks for")                           \
-    X(EX_RECORD, 122, "the record cannot be written or is damaged")                                \
-    X(EX_ROLE, 123, "a part of belay failed; the agent was stopped")                               \
-    X(EX_STOPPED, 124, "the agent was killed by a rule or by a person")                            \
-    X(EX_CANTRUN, 126, "the command cannot be executed or is not allowed")                         \
+#define EXIT_CODES(X)                                                      \
+    X(EX_OK, 0, "success")                                                 \
+    X(EX_FAIL, 1, "the request failed, or a check found something")        \
+    X(EX_USAGE_, 2, "the command line is wrong")                           \
+    X(EX_POLICY, 120, "a policy or setting cannot be used")                \
+    X(EX_HOST, 121, "this host cannot enforce what the policy asks for")   \
+    X(EX_RECORD, 122, "the record cannot be written or is damaged")        \
+    X(EX_ROLE, 123, "a part of belay failed; the agent was stopped")       \
+    X(EX_STOPPED, 124, "the agent was killed by a rule or by a person")    \
+    X(EX_CANTRUN, 126, "the command cannot be executed or is not allowed") \
     X(EX_NOTFOUND, 127, "the command does not exist")
 
 enum exit_code {
@@ -35,8 +35,8 @@ enum exit_code {
 #define ERR_TEXT_MAX 1024
 
 struct err {
-    int code;               /* an exit_code; 0 while nothing failed */
-    int sys;                /* errno at the time, 0 if none */
+    int code;                /* an exit_code; 0 while nothing failed */
+    int sys;                 /* errno at the time, 0 if none */
     char text[ERR_TEXT_MAX]; /* printable, one line or several, no final newline */
 };
 

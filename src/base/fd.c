@@ -21,6 +21,8 @@ bool fd_write_all(int fd, const void *p, size_t n)
 
         if (k < 0 && errno == EINTR)
             continue;
+        if (k == 0) /* not for a regular file or a socket; then there is no errno either */
+            errno = EIO;
         if (k <= 0)
             return false;
         s += k;
@@ -83,12 +85,19 @@ static int compare_int(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* A descriptor that stays open by accident is a hole: that it cannot be closed is the end. */
+static void close_between(unsigned first, unsigned last)
+{
+    if (first <= last && close_range(first, last, 0) != 0)
+        abort();
+}
+
 void fd_close_from(int first, const int *keep, size_t n)
 {
     int sorted[64];
     unsigned from = (unsigned)first;
 
-    if (n > ARRAY_LEN(sorted))
+    if (first < 0 || n > ARRAY_LEN(sorted))
         abort();
     if (n > 0) {
         memcpy(sorted, keep, n * sizeof(int));
@@ -98,10 +107,10 @@ void fd_close_from(int first, const int *keep, size_t n)
         if (sorted[i] < 0 || (unsigned)sorted[i] < from)
             continue;
         if ((unsigned)sorted[i] > from)
-            (void)close_range(from, (unsigned)sorted[i] - 1, 0);
+            close_between(from, (unsigned)sorted[i] - 1);
         from = (unsigned)sorted[i] + 1;
     }
-    (void)close_range(from, UINT_MAX, 0);
+    close_between(from, UINT_MAX);
 }
 
 bool fd_set_nonblock(int fd)

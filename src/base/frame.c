@@ -97,13 +97,16 @@ void frame_list_start(struct frame_out *f, uint8_t tag)
 {
     unsigned char *p = field_start(f, tag, FRAME_LIST, 0);
 
+    f->items = 0;
     if (p != NULL)
         f->list_at = (size_t)(p - f->data);
 }
 
 void frame_list_item(struct frame_out *f, struct str item)
 {
-    if (item.n > FRAME_MAX) {
+    assert(f->list_at != 0 || f->full);
+    /* A list longer than the reader takes would end this role there. */
+    if (item.n > FRAME_MAX || ++f->items > FRAME_LIST_MAX) {
         f->full = true;
         return;
     }
@@ -197,9 +200,8 @@ enum frame_result frame_next(struct frame_in *f, struct frame_field *field)
     size_t n = get_le(p + 4, 4);
     if (n > f->n - f->at - FIELD_HEADER || p[2] != 0 || p[3] != 0)
         return FRAME_BAD;
-    *field = (struct frame_field){.tag = p[0],
-                                  .kind = (enum frame_kind)p[1],
-                                  .bytes = {(const char *)p + FIELD_HEADER, n}};
+    *field = (struct frame_field){
+        .tag = p[0], .kind = (enum frame_kind)p[1], .bytes = {(const char *)p + FIELD_HEADER, n}};
     f->at += FIELD_HEADER + n;
     switch (p[1]) {
     case FRAME_INT:

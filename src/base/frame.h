@@ -31,7 +31,8 @@ struct frame_out {
     uint16_t type;
     bool full;
     size_t n;
-    size_t list_at; /* offset of the open list's length, 0 when none */
+    size_t list_at; /* offset of the open list's first item, 0 when none */
+    size_t items;   /* in the open list */
     unsigned char data[FRAME_MAX];
 };
 

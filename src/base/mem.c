@@ -48,7 +48,7 @@ void *xcalloc(size_t n, size_t size)
 
 void *xrealloc(void *p, size_t n, size_t size)
 {
-    return checked(reallocarray(p, n != 0 ? n : 1, size));
+    return checked(reallocarray(p, n != 0 ? n : 1, size != 0 ? size : 1));
 }
 
 char *xstrdup(const char *s)
@@ -75,9 +75,11 @@ void *arena_alloc(struct arena *a, size_t n)
         abort();
     need &= ~(sizeof(max_align_t) - 1);
     if (a->head == NULL || a->head->size - a->head->used < need) {
-        size_t size = need > CHUNK_MIN ? need : CHUNK_MIN;
-        struct arena_chunk *c = checked(malloc(sizeof(*c) + size));
+        size_t size = need > CHUNK_MIN ? need : CHUNK_MIN, whole;
 
+        if (__builtin_add_overflow(size, sizeof(struct arena_chunk), &whole))
+            abort();
+        struct arena_chunk *c = checked(malloc(whole));
         c->size = size;
         c->used = 0;
         c->next = a->head;
@@ -91,8 +93,11 @@ void *arena_alloc(struct arena *a, size_t n)
 
 char *arena_strndup(struct arena *a, const char *s, size_t n)
 {
-    char *copy = arena_alloc(a, n + 1);
+    size_t whole;
 
+    if (__builtin_add_overflow(n, 1, &whole))
+        abort();
+    char *copy = arena_alloc(a, whole);
     if (n > 0)
         memcpy(copy, s, n);
     return copy;

@@ -144,38 +144,63 @@ size_t utf8_len(const char *p, size_t n, uint32_t *code_point)
     return len;
 }
 
-/* Invisible or direction-changing characters that can make text look like other text. */
+/*
+ * Characters that show nothing, change direction, or join with what is beside them, so that
+ * one text can be made to look like another (compare UTS #39 and Default_Ignorable).
+ */
 static bool is_deceptive(uint32_t c)
 {
-    return (c >= 0x80 && c <= 0x9f) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
-           (c >= 0xfff0 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe0fff);
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {
+        {0x80, 0x9f},       /* C1 controls */
+        {0xad, 0xad},       /* soft hyphen */
+        {0x34f, 0x34f},     /* combining grapheme joiner */
+        {0x61c, 0x61c},     /* Arabic letter mark */
+        {0x115f, 0x1160},   /* Hangul fillers */
+        {0x17b4, 0x17b5},   /* Khmer inherent vowels */
+        {0x180b, 0x180f},   /* Mongolian selectors */
+        {0x2000, 0x200f},   /* blanks of other widths, zero width, direction marks */
+        {0x2028, 0x202f},   /* line and paragraph separators, direction overrides */
+        {0x205f, 0x206f},   /* invisible operators, direction isolates */
+        {0x2800, 0x2800},   /* Braille blank */
+        {0x3164, 0x3164},   /* Hangul filler */
+        {0xfe00, 0xfe0f},   /* variation selectors */
+        {0xfeff, 0xfeff},   /* zero width no-break space */
+        {0xffa0, 0xffa0},   /* half width Hangul filler */
+        {0xfff0, 0xffff},   /* specials, non-characters */
+        {0x1d173, 0x1d17a}, /* musical format controls */
+        {0xe0000, 0xe0fff}, /* tags, more variation selectors */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(ranges) && c >= ranges[i].first; i++)
+        if (c <= ranges[i].last)
+            return true;
+    return (c & 0xfffe) == 0xfffe;
 }
 
 void buf_add_safe(struct buf *b, struct str s, size_t max)
 {
-    size_t end = b->n;
+    size_t end;
 
     if (__builtin_add_overflow(b->n, max, &end))
         end = SIZE_MAX;
     for (size_t i = 0; i < s.n;) {
         uint32_t c = 0;
-        size_t len = utf8_len(s.p + i, s.n - i, &c);
+        size_t len = utf8_len(s.p + i, s.n - i, &c), raw = len != 0 ? len : 1;
+        bool hex = len == 0 || c < 0x20 || c == 0x7f || is_deceptive(c);
 
-        if (b->n + 4 > end) {
+        if ((hex ? 4 * raw : len) > end - b->n) {
             buf_puts(b, "...");
             return;
         }
-        if (len == 0 || c < 0x20 || c == 0x7f || is_deceptive(c)) {
-            size_t raw = len != 0 ? len : 1;
-
-            for (size_t k = 0; k < raw; k++)
-                buf_printf(b, "\\x%02x", (unsigned char)s.p[i + k]);
-            i += raw;
-        } else {
+        for (size_t k = 0; hex && k < raw; k++)
+            buf_printf(b, "\\x%02x", (unsigned char)s.p[i + k]);
+        if (!hex)
             buf_add(b, s.p + i, len);
-            i += len;
-        }
+        if (b->full)
+            return;
+        i += raw;
     }
 }
 
@@ -188,6 +213,10 @@ static void json_escape(struct buf *b, struct str s)
 {
     size_t clean = 0; /* start of the run that needs no escape */
 
+    if (s.n == 0) {
+        buf_puts(b, "\"\"");
+        return;
+    }
     buf_puts(b, "\"");
     for (size_t i = 0; i < s.n;) {
         unsigned char c = (unsigned char)s.p[i];

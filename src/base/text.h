@@ -18,10 +18,10 @@ struct str {
     size_t n;
 };
 
-#define STR(literal)                                                                               \
-    (struct str)                                                                                   \
-    {                                                                                              \
-        (literal), sizeof(literal) - 1                                                             \
+#define STR(literal)                   \
+    (struct str)                       \
+    {                                  \
+        (literal), sizeof(literal) - 1 \
     }
 struct str str_of(const char *zero_terminated); /* NULL gives the empty view */
 bool str_eq(struct str a, struct str b);

@@ -71,7 +71,8 @@ enum lines_result lines_next(struct lines *l, struct str *line, struct err *e)
     size_t searched = 0;
 
     for (;;) {
-        struct str have = {l->buf.p + l->from, l->buf.n - l->from};
+        struct str all = buf_str(&l->buf);
+        struct str have = {all.p + l->from, all.n - l->from};
         const char *newline =
             have.n > searched ? memchr(have.p + searched, '\n', have.n - searched) : NULL;
 

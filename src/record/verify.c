@@ -102,7 +102,6 @@ static void link_of(struct str line, enum lines_result r, struct link *k)
 /* A head that is not there is no finding; one that is broken counts as not there. */
 static bool read_head(int fd, struct head *h, struct err *e)
 {
-    AUTO_BUF struct buf b = {0};
     json_error_t ignored;
 
     *h = (struct head){0};
