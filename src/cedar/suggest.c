@@ -46,13 +46,14 @@ void cedar_suggest_begin(struct cedar_suggestion *s, const struct cedar_names *n
     s->text[0] = '\0';
 }
 
-/* Whether candidate is Some::Path::WANTED. */
-static bool ends_with_part(struct cedar_str candidate, struct cedar_str wanted)
+/* What stands after the last colon. */
+static struct cedar_str last_part(struct cedar_str name)
 {
-    size_t skip = candidate.len - wanted.len;
+    size_t start = name.len;
 
-    return candidate.len > wanted.len + 1 && wanted.len > 0 && candidate.ptr[skip - 1] == ':' &&
-           memcmp(candidate.ptr + skip, wanted.ptr, wanted.len) == 0;
+    while (start > 0 && name.ptr[start - 1] != ':')
+        start--;
+    return (struct cedar_str){name.ptr + start, name.len - start};
 }
 
 void cedar_suggest_str(struct cedar_suggestion *s, struct cedar_str candidate)
@@ -61,13 +62,13 @@ void cedar_suggest_str(struct cedar_suggestion *s, struct cedar_str candidate)
 
     if (candidate.len == 0 || cedar_str_eq(candidate, s->wanted))
         return;
-    if (ends_with_part(candidate, s->wanted)) {
+    if (cedar_str_eq(last_part(candidate), last_part(s->wanted))) {
         d = 0;
     } else {
         if (candidate.len > MAX_LEN || s->wanted.len > MAX_LEN)
             return;
         d = distance(candidate, s->wanted);
-        if (d > 1 + candidate.len / 3 || d >= candidate.len)
+        if (d > (candidate.len + 3) / 4)
             return;
     }
     if (d < s->distance) {

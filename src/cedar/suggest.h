@@ -3,7 +3,7 @@
  * suggest.h - "did you mean": the nearest of the names that exist.
  *
  * Nearness is the edit distance (insert, delete, replace, swap of neighbours); a name counts as
- * near within a third of its length. A name that ends in ::WANTED is always near.
+ * near within a quarter of its length. A name that differs in its namespace only is nearest.
  */
 #ifndef CEDAR_SUGGEST_H
 #define CEDAR_SUGGEST_H
