@@ -18,7 +18,8 @@ static const char *const own_places[] = {"/tmp", "/dev", "/proc", "/run"};
 /* A place where what the policy says may change. */
 struct place {
     const char *path;
-    bool exact; /* a File is compared with: the path itself differs from what is below */
+    bool exact;  /* a File is compared with: the path itself differs from what is below */
+    bool socket; /* a Socket of this path is named */
     bool exists, directory, fresh;
 };
 
@@ -76,21 +77,22 @@ static bool is_own_place(const char *path)
     return false;
 }
 
-static void add_place(struct planning *x, struct str path, bool exact)
+static struct place *add_place(struct planning *x, struct str path)
 {
     struct place *place;
 
     if (path.n <= 1)
-        return;
+        return NULL;
     if (x->nplaces == x->size) {
         x->size = x->size * 2 + 64;
         x->places = xrealloc(x->places, x->size, sizeof(*x->places));
     }
     place = &x->places[x->nplaces++];
-    *place = (struct place){.path = arena_strndup(&x->plan->arena, path.p, path.n), .exact = exact};
+    *place = (struct place){.path = arena_strndup(&x->plan->arena, path.p, path.n)};
     place->fresh = is_own_place(place->path);
     place->exists = place->fresh || x->host->exists(x->host->ctx, place->path, &place->directory);
     place->directory |= place->fresh;
+    return place;
 }
 
 /* Where a named path leads: the place of a link is that of its target. */
@@ -114,8 +116,11 @@ static void take_literal(void *ctx, const struct cedar_literal *lit)
     if (type != p->word[WORD_DIR] && type != p->word[WORD_FILE] && type != p->word[WORD_SOCKET])
         return;
     struct str path = str_from(lit->value.uid->id);
-    if (path.p[0] == '/')
-        add_place(x, target_of(p, path), type != p->word[WORD_DIR]);
+    struct place *place = path.p[0] == '/' ? add_place(x, target_of(p, path)) : NULL;
+    if (place != NULL) {
+        place->exact = type != p->word[WORD_DIR];
+        place->socket = type == p->word[WORD_SOCKET];
+    }
 }
 
 static int by_path(const void *a, const void *b)
@@ -125,24 +130,30 @@ static int by_path(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
+static void merge(struct place *place, const struct place *other)
+{
+    place->exact |= other->exact;
+    place->socket |= other->socket;
+}
+
 static void find_places(struct planning *x)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(own_places); i++)
-        add_place(x, str_of(own_places[i]), false);
+        add_place(x, str_of(own_places[i]));
     for (size_t i = 0; i < x->host->ntops; i++)
-        add_place(x, str_of(x->host->tops[i]), false);
-    add_place(x, x->s->home, false);
-    add_place(x, x->s->workspace, false);
-    add_place(x, x->p->repository, false);
+        add_place(x, str_of(x->host->tops[i]));
+    add_place(x, x->s->home);
+    add_place(x, x->s->workspace);
+    add_place(x, x->p->repository);
     for (size_t u = 0; u < x->p->nunits; u++)
         for (size_t i = 0; i < cedar_policies_count(x->p->units[u].policies); i++)
             cedar_policy_literals(x->p->units[u].policies, i, take_literal, x);
     qsort(x->places, x->nplaces, sizeof(*x->places), by_path);
     for (size_t i = 0; i < x->nplaces; i++) {
         if (kept > 0 && strcmp(x->places[kept - 1].path, x->places[i].path) == 0)
-            x->places[kept - 1].exact |= x->places[i].exact;
+            merge(&x->places[kept - 1], &x->places[i]);
         else
             x->places[kept++] = x->places[i];
     }
@@ -224,7 +235,7 @@ static enum plan_access access_for(const struct saying *y)
 /* A socket that may be spoken to must be there, though nothing else of its folder is. */
 static bool is_wanted_socket(struct planning *x, const struct place *place)
 {
-    return place->exists && !place->directory && !place->fresh &&
+    return place->socket && place->exists && !place->directory &&
            surveyor_decides(x->v, VERB_CONNECT, RESOURCE_SOCKET, str_of(place->path), -1) <=
                OUTCOME_ASK;
 }
@@ -233,8 +244,6 @@ static void set_traps(struct planning *x, const struct place *place, const struc
 {
     const struct plan_mount *m = covering(x->plan, place->path);
 
-    if (m == NULL || m->access == PLAN_HIDE)
-        return;
     if (m->access == PLAN_WRITE && !y->changes_always)
         x->plan->traps |= PLAN_TRAP_WRITE;
     if (!y->connects_always)
@@ -247,32 +256,46 @@ static void set_traps(struct planning *x, const struct place *place, const struc
         x->plan->traps |= PLAN_TRAP_READ;
 }
 
+/* Is the place hidden anyway, by what covers it? Then nothing is to be asked. */
+static bool is_hidden(const struct plan *plan, const struct place *place)
+{
+    return plan_access_of(plan, place->path) == PLAN_HIDE;
+}
+
+static void find_traps(struct planning *x, const struct place *place, const struct saying *known)
+{
+    struct saying y;
+
+    if (is_hidden(x->plan, place))
+        return;
+    y = place->exists ? *known : ask(x, place, false);
+    set_traps(x, place, &y);
+    if (place->exact && (place->directory || !place->exists)) {
+        y = ask(x, place, true);
+        set_traps(x, place, &y);
+    }
+}
+
 static void lay_mounts(struct planning *x)
 {
-    struct saying *below = xcalloc(x->nplaces + 1, sizeof(*below));
+    AUTO_FREE struct saying *known = xcalloc(x->nplaces + 1, sizeof(*known));
 
     x->plan->mounts = arena_alloc(&x->plan->arena, (x->nplaces + 1) * sizeof(struct plan_mount));
     x->plan->late = arena_alloc(&x->plan->arena, (2 * x->nplaces + 1) * sizeof(char *));
     for (size_t i = 0; i < x->nplaces; i++) {
         const struct place *place = &x->places[i];
-        bool itself = place->exists && !place->directory;
         enum plan_access access;
 
-        below[i] = ask(x, place, itself);
-        access = place->fresh ? PLAN_WRITE : access_for(&below[i]);
+        if (!place->exists)
+            continue;
+        known[i] = ask(x, place, !place->directory);
+        access = place->fresh ? PLAN_WRITE : access_for(&known[i]);
         if (access == PLAN_HIDE && is_wanted_socket(x, place))
             access = PLAN_READ;
         add_mount(x, place, access);
     }
-    for (size_t i = 0; i < x->nplaces; i++) {
-        set_traps(x, &x->places[i], &below[i]);
-        if (x->places[i].exact && (x->places[i].directory || !x->places[i].exists)) {
-            struct saying itself = ask(x, &x->places[i], true);
-
-            set_traps(x, &x->places[i], &itself);
-        }
-    }
-    free(below);
+    for (size_t i = 0; i < x->nplaces; i++)
+        find_traps(x, &x->places[i], &known[i]);
 }
 
 /* ---- the rest ----------------------------------------------------------------------- */

@@ -15,6 +15,7 @@ struct survey {
     struct mention *mentions;
     size_t n;
     bool folders_only;
+    uint32_t other_verbs; /* bit per verb that its scope is known to rule out */
 };
 
 enum holds { HOLDS_NO, HOLDS_YES, HOLDS_OPEN };
@@ -150,15 +151,19 @@ static struct cedar_explanation explain(struct surveyor *v, size_t rule)
     return x;
 }
 
-static enum holds holds(struct surveyor *v, size_t rule)
+static enum holds holds(struct surveyor *v, size_t rule, enum verb verb)
 {
-    struct cedar_explanation x = explain(v, rule);
+    struct cedar_explanation x;
 
+    if ((v->rules[rule].other_verbs >> verb & 1) != 0)
+        return HOLDS_NO;
+    x = explain(v, rule);
     switch (x.outcome) {
     case CEDAR_SATISFIED:
         return v->rules[rule].folders_only ? HOLDS_YES : HOLDS_OPEN;
     case CEDAR_NO_ACTION:
     case CEDAR_IS_TEMPLATE:
+        v->rules[rule].other_verbs |= 1u << verb;
         return HOLDS_NO;
     case CEDAR_NO_PRINCIPAL:
     case CEDAR_NO_RESOURCE:
@@ -190,7 +195,7 @@ enum said surveyor_says(struct surveyor *v, enum verb verb, enum resource_kind k
         return SAID_NO;
     for (size_t i = 0; i < v->p->nrules; i++) {
         const struct rule *r = &v->p->rules[i];
-        enum holds h = holds(v, i);
+        enum holds h = holds(v, i, verb);
 
         if (h == HOLDS_NO)
             continue;

@@ -29,18 +29,17 @@ static void step_up(struct walk *w)
 /* Puts the target of the link at `done` before the rest. False: it cannot be followed. */
 static bool follow(struct walk *w)
 {
-    char target[PATH_MAX], rest[PATH_MAX];
+    char target[PATH_MAX];
     ssize_t n = readlink(w->done, target, sizeof(target) - 1);
+    size_t rest = strlen(w->rest);
 
-    if (n <= 0 || ++w->links > LINKS_MAX)
+    if (n <= 0 || (size_t)n + rest + 2 > sizeof(w->rest) || ++w->links > LINKS_MAX)
         return false;
-    target[n] = '\0';
     if (w->links == 1)
         memcpy(w->site, w->done, sizeof(w->site));
-    if ((size_t)n + strlen(w->rest) + 2 > sizeof(rest))
-        return false;
-    strcpy(rest, w->rest);
-    snprintf(w->rest, sizeof(w->rest), "/%.*s%s", (int)n, target, rest); /* fits: checked above */
+    memmove(w->rest + n + 1, w->rest, rest + 1);
+    w->rest[0] = '/';
+    memcpy(w->rest + 1, target, (size_t)n);
     if (target[0] == '/')
         w->done[0] = '\0';
     else
