@@ -462,17 +462,14 @@ static struct checked check_get(struct validator *v, const struct cedar_expr *ex
 
 /* One step of `has`: base is what stands before the attribute, number its number. */
 static struct checked check_has_step(struct validator *v, const struct cedar_type *base,
-                                     uint32_t number, cedar_name name,
+                                     uint32_t number, const struct cedar_attr_type *attr,
                                      const struct cedar_capabilities *prior)
 {
-    const struct cedar_attr_type *attr = find_attr(v, base, name);
-    cedar_capability item = cedar_has_attr(number, name);
-    bool certain;
-
-    if (attr == NULL)
-        return known(v, TRUTH_FALSE);
+    cedar_capability item = cedar_has_attr(number, attr->name);
     /* An entity may be missing altogether, so even a required attribute may be absent. */
-    certain = (attr->required && base->kind == TYPE_RECORD) || cedar_capabilities_has(prior, item);
+    bool certain =
+        (attr->required && base->kind == TYPE_RECORD) || cedar_capabilities_has(prior, item);
+
     return (struct checked){cedar_bool_type(v, certain ? TRUTH_TRUE : TRUTH_ANY), one(v, item)};
 }
 
@@ -485,6 +482,7 @@ static struct checked check_has(struct validator *v, const struct cedar_expr *ex
                             "an entity or a record", "for a set there is .contains()");
     struct checked whole = known(v, TRUTH_TRUE), step;
     const struct cedar_type *type = base.type;
+    const struct cedar_attr_type *attr;
     uint32_t number = number_of(v, expr->a);
 
     if (type == NULL)
@@ -499,13 +497,14 @@ static struct checked check_has(struct validator *v, const struct cedar_expr *ex
                                   cedar_type_text(v->names, type).text);
             return known(v, TRUTH_ANY);
         }
-        step = check_has_step(v, type, number, name, unite(v, prior, whole.caps));
-        if (is_truth(step.type, TRUTH_FALSE))
-            return step;
+        attr = find_attr(v, type, name);
+        if (attr == NULL)
+            return known(v, TRUTH_FALSE);
+        step = check_has_step(v, type, number, attr, unite(v, prior, whole.caps));
         if (is_truth(step.type, TRUTH_ANY))
             whole.type = step.type;
         whole.caps = unite(v, whole.caps, step.caps);
-        type = find_attr(v, type, name)->type;
+        type = attr->type;
         number = cedar_number_get(&v->numbers, number, name);
         v->out_of_memory |= number == 0;
     }
