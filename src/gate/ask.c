@@ -171,7 +171,7 @@ uint32_t ask(struct asker *a, const struct action *action, ask_fn *fn, void *arg
     return a->last_id;
 }
 
-void ask_cancel(struct asker *a, uint32_t id)
+void gate_ask_cancel(struct asker *a, uint32_t id)
 {
     struct question *q = slot_of(a, id);
 

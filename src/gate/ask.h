@@ -22,12 +22,12 @@ typedef void ask_lost_fn(const char *why);
 /* `limit`: questions that may wait at a time. */
 struct asker *asker_new(struct event_base *base, int sock, size_t limit, ask_lost_fn *lost);
 
-/* Asks; the id (never 0) names the question until fn was called or ask_cancel. 0: too many
+/* Asks; the id (never 0) names the question until fn was called or gate_ask_cancel. 0: too many
  * wait, fn will not be called. */
 uint32_t ask(struct asker *a, const struct action *action, ask_fn *fn, void *arg);
 
 /* The asker lost interest; fn will not be called. */
-void ask_cancel(struct asker *a, uint32_t id);
+void gate_ask_cancel(struct asker *a, uint32_t id);
 
 /* A NOTE: see gate.h. `id`: the action's, or 0. */
 struct note {

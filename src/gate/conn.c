@@ -77,7 +77,7 @@ static void forget(struct conn *c)
     struct conns *all = c->all;
 
     if (c->host != NULL)
-        pool_release(c->host, clock_ms());
+        pool_release(all->gate->pool, c->host, clock_ms());
     if (c->prev != NULL)
         c->prev->next = c->next;
     else
@@ -95,7 +95,7 @@ static void drop(struct conn *c, const char *error)
     assert(c->state != CONN_RELAY);
     event_del(&c->watch);
     event_del(&c->grace);
-    ask_cancel(c->all->gate->asker, c->question);
+    gate_ask_cancel(c->all->gate->asker, c->question);
     if (c->lookup != NULL)
         lookup_cancel(c->lookup);
     if (c->dial != NULL)
@@ -282,7 +282,7 @@ void conn_start(struct conns *all, int fd, const struct addr *to, uint16_t port)
     all->head = c;
     all->n++;
     if (host != NULL) {
-        pool_hold(host);
+        pool_hold(g->pool, host);
         c->host = host;
     }
     event_assign(&c->watch, g->base, fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, on_watch, c);

@@ -33,7 +33,7 @@ struct dial {
 
 static void release(struct dial *d)
 {
-    ask_cancel(d->gate->asker, d->question);
+    gate_ask_cancel(d->gate->asker, d->question);
     event_del(&d->stagger);
     for (size_t i = 0; i < DIAL_ADDRS_MAX; i++)
         if (d->attempts[i].fd >= 0) {

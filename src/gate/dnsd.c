@@ -298,7 +298,7 @@ static void start_resolve(struct dnsd *d, const struct job *j)
         answer_code(j, DNS_REFUSED, DNS_EDE_NOT_READY, "belay: too many questions");
         return;
     }
-    h->state = HOST_ASKING;
+    pool_settle(g->pool, h, HOST_ASKING);
     wait_for_verdict(d, j, h);
 }
 

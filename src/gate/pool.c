@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { HOST4_FIRST = 256 };
-enum { LIST_DENIED, LIST_OTHER, LISTS };
+enum { LIST_DENIED, LIST_OTHER, LIST_BUSY, LISTS };
 
 #define NET4      0xc6120000u /* 198.18.0.0/15 (RFC 2544) */
 #define NET4_MASK 0xfffe0000u
@@ -24,7 +24,7 @@ struct pool {
     size_t used; /* slots that were ever taken */
     struct {
         struct host *oldest, *newest;
-    } lists[LISTS]; /* by time of last use */
+    } lists[LISTS]; /* by time of last use; what is held or asked about is BUSY */
     struct host *hash[POOL_SLOTS];
     struct host slots[POOL_SLOTS];
 };
@@ -54,9 +54,16 @@ static void list_remove(struct pool *p, struct host *h)
         p->lists[h->list].newest = h->older;
 }
 
+static uint8_t list_for(const struct host *h)
+{
+    if (h->holds > 0 || h->state == HOST_ASKING)
+        return LIST_BUSY;
+    return h->state == HOST_DENIED ? LIST_DENIED : LIST_OTHER;
+}
+
 static void list_append(struct pool *p, struct host *h)
 {
-    h->list = h->state == HOST_DENIED ? LIST_DENIED : LIST_OTHER;
+    h->list = list_for(h);
     h->newer = NULL;
     h->older = p->lists[h->list].newest;
     if (h->older != NULL)
@@ -64,6 +71,13 @@ static void list_append(struct pool *p, struct host *h)
     else
         p->lists[h->list].oldest = h;
     p->lists[h->list].newest = h;
+}
+
+/* To the end of the list that it belongs to now. */
+static void touch(struct pool *p, struct host *h)
+{
+    list_remove(p, h);
+    list_append(p, h);
 }
 
 static struct host **bucket(struct pool *p, const struct name *name)
@@ -80,38 +94,34 @@ static void unhash(struct pool *p, struct host *h)
     *at = h->next_hash;
 }
 
-static bool reusable(const struct host *h, int64_t now)
+/* Takes the host that was not used for longest from its name, if it may go. */
+static struct host *evict(struct pool *p, int list, int64_t now)
 {
-    return h->holds == 0 && h->state != HOST_ASKING &&
-           (h->handed == 0 || now - h->handed >= POOL_QUARANTINE_MS);
+    struct host *h = p->lists[list].oldest;
+
+    if (h == NULL || (h->handed != 0 && now - h->handed < POOL_QUARANTINE_MS))
+        return NULL;
+    list_remove(p, h);
+    unhash(p, h);
+    if (h->handed != 0)
+        h->generation++;
+    return h;
 }
 
-/* The oldest host of either list that may go. Held ones are passed over, up to a bound that
- * keeps one question cheap. */
-static struct host *evict(struct pool *p, int64_t now)
+static struct host *free_slot(struct pool *p, int64_t now)
 {
-    for (int list = 0; list < LISTS; list++) {
-        struct host *h = p->lists[list].oldest;
+    if (p->used < POOL_SLOTS)
+        return &p->slots[p->used++];
+    struct host *h = evict(p, LIST_DENIED, now);
 
-        for (int tries = 0; h != NULL && tries < 256; tries++, h = h->newer) {
-            if (!reusable(h, now))
-                continue;
-            list_remove(p, h);
-            unhash(p, h);
-            if (h->handed != 0)
-                h->generation++;
-            return h;
-        }
-    }
-    return NULL;
+    return h != NULL ? h : evict(p, LIST_OTHER, now);
 }
 
 struct host *pool_find(struct pool *p, const struct name *name)
 {
     for (struct host *h = *bucket(p, name); h != NULL; h = h->next_hash)
         if (name_eq(&h->name, name)) {
-            list_remove(p, h);
-            list_append(p, h);
+            touch(p, h);
             return h;
         }
     return NULL;
@@ -123,7 +133,7 @@ struct host *pool_get(struct pool *p, const struct name *name, int64_t now)
 
     if (h != NULL)
         return h;
-    h = p->used < POOL_SLOTS ? &p->slots[p->used++] : evict(p, now);
+    h = free_slot(p, now);
     if (h == NULL)
         return NULL;
     struct host **head = bucket(p, name);
@@ -136,22 +146,25 @@ struct host *pool_get(struct pool *p, const struct name *name, int64_t now)
 
 void pool_settle(struct pool *p, struct host *h, enum host_state state)
 {
-    assert(state == HOST_ALLOWED || state == HOST_DENIED || state == HOST_NEW);
-    list_remove(p, h);
+    list_remove(p, h); /* the list follows from the state */
     h->state = state;
     list_append(p, h);
 }
 
-void pool_hold(struct host *h)
+void pool_hold(struct pool *p, struct host *h)
 {
+    list_remove(p, h);
     h->holds++;
+    list_append(p, h);
 }
 
-void pool_release(struct host *h, int64_t now)
+void pool_release(struct pool *p, struct host *h, int64_t now)
 {
     assert(h->holds > 0);
+    list_remove(p, h);
     h->holds--;
     h->handed = now;
+    list_append(p, h);
 }
 
 static void put_be(uint8_t *p, uint64_t v, int n)

@@ -52,11 +52,11 @@ void pool_free(struct pool *p);
 struct host *pool_find(struct pool *p, const struct name *name);
 /* The same, made when it is not known; NULL when there is no room. */
 struct host *pool_get(struct pool *p, const struct name *name, int64_t now);
-/* Marks what the judge said (HOST_ALLOWED or HOST_DENIED). */
+/* Marks that the judge was asked, or what it said. */
 void pool_settle(struct pool *p, struct host *h, enum host_state state);
 /* A host that is held keeps its slot. */
-void pool_hold(struct host *h);
-void pool_release(struct host *h, int64_t now);
+void pool_hold(struct pool *p, struct host *h);
+void pool_release(struct pool *p, struct host *h, int64_t now);
 
 /* The address of the host to hand out (n is 4 or 16). */
 struct addr pool_address(struct pool *p, struct host *h, size_t n, int64_t now);

@@ -126,11 +126,11 @@ enum sni_result sni_parse(const uint8_t *p, size_t n, struct sni *sni)
             if (hello[0] != HELLO || want > sizeof(hello))
                 return SNI_BAD;
         }
-        if (part < length && have < want)
+        if (part < length)
             return SNI_MORE;
     }
     if (have != want)
-        return SNI_BAD; /* a client sends nothing behind it before the server has answered */
+        return SNI_BAD; /* no other handshake message may follow before the server has answered */
     return read_hello((struct reader){hello + HELLO_HEAD, want - HELLO_HEAD, false}, sni) ? SNI_OK
                                                                                           : SNI_BAD;
 }
