@@ -299,11 +299,18 @@ static bool seal_folders(struct builder *b)
 
 static bool pivot(struct builder *b)
 {
+    struct stat here, above;
+
     /* The old root lands on top of the new one and is taken off, see pivot_root(2). */
     if (fchdir(b->t->nodes[0].mount) != 0 || syscall(SYS_pivot_root, ".", ".") != 0)
         return err_sys(b->e, EX_HOST, "entering the jail's root (pivot_root)");
     if (syscall(SYS_umount2, ".", DETACH) != 0 || chdir("/") != 0)
         return err_sys(b->e, EX_HOST, "leaving the host's root");
+    /* If anything were left above the root, "/.." would lead there. */
+    if (stat("/", &here) != 0 || stat("/..", &above) != 0)
+        return err_sys(b->e, EX_HOST, "looking at the jail's root");
+    if (here.st_dev != above.st_dev || here.st_ino != above.st_ino)
+        return err_set(b->e, EX_HOST, "the host's root is still there above the jail's");
     return true;
 }
 
@@ -312,9 +319,9 @@ static bool make_base(struct builder *b)
     static const char *const options[][2] = {{"source", "belay"}, {"mode", "0755"}};
 
     b->base = new_mount("tmpfs", options, ARRAY_LEN(options), HARDENED);
-    /* Attached, out of sight above the old root, because copies can only be taken of
-     * attached mounts. It goes with the old root. */
-    if (b->base < 0 || !attach(b->base, AT_FDCWD, "/"))
+    /* Attached, because copies can only be taken of attached mounts; below the old root, with
+     * which it goes. On "/" itself it would be what the one umount of pivot() takes off. */
+    if (b->base < 0 || !attach(b->base, AT_FDCWD, "/proc"))
         return err_sys(b->e, EX_HOST,
                        "mounting a tmpfs for the jail (Linux 5.12 or later is needed)");
     return true;
