@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "gate/name.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -118,20 +119,21 @@ static int recv_fd(int sock)
 
 static bool redirect(uint16_t tcp4, uint16_t tcp6, uint16_t udp4, uint16_t udp6, uint16_t host_port)
 {
-    AUTO_FREE char *script = xasprintf(
-        "ip link set lo up; ip route add local default dev lo; ip -6 route add local default dev lo;"
-        "nft -f - <<X\n"
-        "table ip b { chain o { type nat hook output priority -100;\n"
-        "udp dport 53 redirect to :%u\n"
-        "ip daddr 127.0.0.0/8 tcp dport %u redirect to :%u\n"
-        "ip daddr 127.0.0.0/8 return\n"
-        "meta l4proto tcp redirect to :%u\n} }\n"
-        "table ip6 b { chain o { type nat hook output priority -100;\n"
-        "udp dport 53 redirect to :%u\n"
-        "ip6 daddr ::1 return\n"
-        "meta l4proto tcp redirect to :%u\n} }\n"
-        "X\n",
-        udp4, host_port, tcp4, tcp4, udp6, tcp6);
+    AUTO_FREE char *script =
+        xasprintf("ip link set lo up; ip route add local default dev lo; ip -6 route add local "
+                  "default dev lo;"
+                  "nft -f - <<X\n"
+                  "table ip b { chain o { type nat hook output priority -100;\n"
+                  "udp dport 53 redirect to :%u\n"
+                  "ip daddr 127.0.0.0/8 tcp dport %u redirect to :%u\n"
+                  "ip daddr 127.0.0.0/8 return\n"
+                  "meta l4proto tcp redirect to :%u\n}\n}\n"
+                  "table ip6 b { chain o { type nat hook output priority -100;\n"
+                  "udp dport 53 redirect to :%u\n"
+                  "ip6 daddr ::1 return\n"
+                  "meta l4proto tcp redirect to :%u\n}\n}\n"
+                  "X\n",
+                  udp4, host_port, tcp4, tcp4, udp6, tcp6);
 
     return run(script);
 }
@@ -413,7 +415,7 @@ bool judge_note(struct world_note *n)
 
 /* Writes the reply to the question q. */
 static size_t reply(uint8_t *p, const struct dns_query *q, const uint8_t *question,
-                    const char *addresses, uint32_t ttl)
+                    const char *addresses, uint8_t ttl)
 {
     static const char *const special[] = {"!", "tc", "servfail"};
     static const uint8_t flags[3][2] = {{0x81, 0x83}, {0x83, 0x80}, {0x81, 0x82}};
@@ -428,26 +430,16 @@ static size_t reply(uint8_t *p, const struct dns_query *q, const uint8_t *questi
         }
     while (*addresses != '\0') {
         size_t length = strcspn(addresses, ",");
-        struct addr a;
+        const uint8_t size = q->type == DNS_A ? 4 : 16;
+        const uint8_t head[12] = {0xc0, 12, 0, (uint8_t)q->type, 0, 1,
+                                  0,    0,  0, (uint8_t)ttl,     0, size};
+        char text[ADDR_TEXT_MAX];
 
-        if (!addr_from_text((struct str){addresses, length}, &a))
-            return 0;
-        const uint8_t head[12] = {0xc0,
-                                  12,
-                                  0,
-                                  (uint8_t)q->type,
-                                  0,
-                                  1,
-                                  (uint8_t)(ttl >> 24),
-                                  (uint8_t)(ttl >> 16),
-                                  (uint8_t)(ttl >> 8),
-                                  (uint8_t)ttl,
-                                  0,
-                                  a.n};
-
+        snprintf(text, sizeof(text), "%.*s", (int)length, addresses);
         memcpy(p + n, head, 12);
-        memcpy(p + n + 12, a.b, a.n);
-        n += 12u + a.n;
+        if (inet_pton(q->type == DNS_A ? AF_INET : AF_INET6, text, p + n + 12) != 1)
+            return 0;
+        n += 12u + size;
         answers++;
         addresses += addresses[length] == ',' ? length + 1 : length;
     }
@@ -456,7 +448,7 @@ static size_t reply(uint8_t *p, const struct dns_query *q, const uint8_t *questi
 }
 
 static bool answer_one(const char *name, uint16_t only, const char *four, const char *six,
-                       uint32_t ttl, uint16_t *type)
+                       uint8_t ttl, uint16_t *type)
 {
     uint8_t question[DNS_UDP_MAX], p[DNS_UDP_MAX * 2];
     struct sockaddr_storage from;
@@ -465,8 +457,7 @@ static bool answer_one(const char *name, uint16_t only, const char *four, const 
 
     if (!wait_readable(w.resolver, WORLD_WAIT_MS))
         return false;
-    ssize_t k =
-        recvfrom(w.resolver, question, sizeof(question), 0, (struct sockaddr *)&from, &n);
+    ssize_t k = recvfrom(w.resolver, question, sizeof(question), 0, (struct sockaddr *)&from, &n);
 
     if (k < 0 || dns_parse_query(question, (size_t)k, &q) != DNS_NOERROR ||
         strcmp(q.name.s, name) != 0 || (only != 0 && q.type != only))
@@ -477,14 +468,14 @@ static bool answer_one(const char *name, uint16_t only, const char *four, const 
     return sendto(w.resolver, p, size, 0, (struct sockaddr *)&from, n) == (ssize_t)size;
 }
 
-bool resolver_answers(const char *name, uint16_t type, const char *addresses, uint32_t ttl)
+bool resolver_answers(const char *name, uint16_t type, const char *addresses, uint8_t ttl)
 {
     uint16_t got;
 
     return answer_one(name, type, addresses, addresses, ttl, &got);
 }
 
-bool resolver_both(const char *name, const char *four, const char *six, uint32_t ttl)
+bool resolver_both(const char *name, const char *four, const char *six, uint8_t ttl)
 {
     uint16_t first, second;
 

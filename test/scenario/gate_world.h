@@ -66,9 +66,9 @@ bool judge_note(struct world_note *n);
 
 /* The name server: takes one question over UDP and answers with these addresses (comma
  * separated; "" none; "!" NXDOMAIN; "tc" truncated; "servfail"; "garbage"). */
-bool resolver_answers(const char *name, uint16_t type, const char *addresses, uint32_t ttl);
+bool resolver_answers(const char *name, uint16_t type, const char *addresses, uint8_t ttl);
 /* Both questions of one lookup, in any order: IPv4 as given, IPv6 as given. */
-bool resolver_both(const char *name, const char *four, const char *six, uint32_t ttl);
+bool resolver_both(const char *name, const char *four, const char *six, uint8_t ttl);
 
 /* A whole connection to `name`, allowed and connected: the agent's end and the host's. */
 bool world_connect(const char *name, int *agent, int *host);
