@@ -35,7 +35,8 @@ struct buf {
 };
 
 void buf_init(struct buf *b, size_t max);
-void buf_free(struct buf *b); /* also a cleanup function: AUTO_BUF */
+/* Also a cleanup function: AUTO_BUF struct buf b = {0}; so that every way out is safe. */
+void buf_free(struct buf *b);
 #define AUTO_BUF __attribute__((cleanup(buf_free)))
 void buf_clear(struct buf *b);
 void buf_add(struct buf *b, const void *p, size_t n);

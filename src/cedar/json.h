@@ -77,6 +77,5 @@ void cedar_json_put_string(struct cedar_json_writer *w, struct cedar_str s);
 void cedar_json_put_integer(struct cedar_json_writer *w, int64_t n);
 void cedar_json_put_bool(struct cedar_json_writer *w, bool b);
 void cedar_json_put_null(struct cedar_json_writer *w);
-void cedar_json_put_null(struct cedar_json_writer *w);
 
 #endif

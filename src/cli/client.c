@@ -53,7 +53,7 @@ static bool socket_path(struct buf *path, const char *id, struct err *e)
 
 int client_connect(const char *id, struct err *e)
 {
-    AUTO_BUF struct buf path;
+    AUTO_BUF struct buf path = {0};
 
     buf_init(&path, 4096);
     if (!socket_path(&path, id, e))
@@ -95,7 +95,7 @@ static bool take_entry(struct client_sessions *s, const char *folder, const char
 
 bool client_list(struct client_sessions *s, struct err *e)
 {
-    AUTO_BUF struct buf path;
+    AUTO_BUF struct buf path = {0};
 
     s->n = 0;
     buf_init(&path, 4096);

@@ -89,7 +89,7 @@ static void fish(struct buf *out)
 
 int cmd_completion(int argc, char **argv)
 {
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
 
     buf_init(&out, 65536);
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {

@@ -44,7 +44,7 @@ static void put_json(struct buf *out, const struct jail_probe *probes, size_t n,
 static int examine(bool as_json)
 {
     static struct jail_probe probes[JAIL_PROBES_MAX];
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
     size_t n = jail_probe(probes, JAIL_PROBES_MAX);
     bool usable = true;
 

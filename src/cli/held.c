@@ -90,7 +90,7 @@ static bool collect(const char *id, struct buf *out, struct json *j, bool as_jso
 static int list(const char *only, bool as_json)
 {
     AUTO_FREE struct client_sessions *s = xcalloc(1, sizeof(*s));
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
     struct err e = {0};
     struct json j;
     size_t count = 0;

@@ -175,7 +175,7 @@ int log_verify(int argc, char **argv)
     struct err e = {0};
     AUTO_CLOSE int record = -1;
     AUTO_CLOSE int head = -1;
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
     bool as_json = argc > 1 && strcmp(argv[1], "--json") == 0;
 
     if (argc - as_json > 2)
@@ -220,7 +220,7 @@ int log_why(int argc, char **argv)
     struct err e = {0};
     AUTO_CLOSE int record = -1;
     AUTO_CLOSE int head = -1;
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
     uint64_t n;
 
     if (argc < 2 || argc > 3 || !parse_count(argv[1], &n))

@@ -44,7 +44,7 @@ static size_t collect(DIR *dir, const char *folder, struct entry **list)
             *list = xrealloc(*list, size, sizeof(**list));
         }
         (*list)[n] = (struct entry){.changed = st.st_mtim.tv_sec, .size = st.st_size};
-        (void)snprintf((*list)[n].id, sizeof((*list)[n].id), "%s", d->d_name);
+        memcpy((*list)[n].id, d->d_name, strlen(d->d_name) + 1); /* short: it is a valid id */
         n++;
     }
     if (n > 1)
@@ -54,7 +54,7 @@ static size_t collect(DIR *dir, const char *folder, struct entry **list)
 
 int log_sessions(int argc, char **argv)
 {
-    AUTO_BUF struct buf folder, out;
+    AUTO_BUF struct buf folder = {0}, out = {0};
     AUTO_FREE struct entry *list = NULL;
     bool as_json = argc == 2 && strcmp(argv[1], "--json") == 0;
     struct err e = {0};

@@ -32,7 +32,7 @@ static bool newest(const char *folder, char id[SESSION_ID_MAX + 1], struct err *
         if (id[0] == '\0' || st.st_mtim.tv_sec > best.tv_sec ||
             (st.st_mtim.tv_sec == best.tv_sec && st.st_mtim.tv_nsec > best.tv_nsec)) {
             best = st.st_mtim;
-            (void)snprintf(id, SESSION_ID_MAX + 1, "%s", d->d_name);
+            memcpy(id, d->d_name, strlen(d->d_name) + 1); /* short: it is a valid id */
         }
     }
     if (dir != NULL)
@@ -42,7 +42,7 @@ static bool newest(const char *folder, char id[SESSION_ID_MAX + 1], struct err *
 
 bool log_open(const char *id, int *record, int *head, char *name, size_t size, struct err *e)
 {
-    AUTO_BUF struct buf folder;
+    AUTO_BUF struct buf folder = {0};
     char found[SESSION_ID_MAX + 1];
 
     *record = *head = -1;

@@ -93,7 +93,7 @@ static int list(bool as_json)
 {
     AUTO_FREE struct client_sessions *sessions = xcalloc(1, sizeof(*sessions));
     AUTO_FREE struct frame_in *in = xcalloc(1, sizeof(*in));
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
     struct err e = {0};
     struct json j;
 

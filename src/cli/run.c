@@ -160,7 +160,7 @@ static bool check_not_inside(struct err *e)
 static int run_session(struct run *r, char **argv, struct err *e)
 {
     struct setup *s = &r->setup;
-    AUTO_BUF struct buf runtime, state;
+    AUTO_BUF struct buf runtime = {0}, state = {0};
     const char *hidden[4] = {0};
 
     buf_init(&runtime, 4096);

@@ -86,7 +86,7 @@ static const char *config_path(struct setup *s, const char *name)
 
 static bool load_settings(struct setup *s, struct err *e)
 {
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
     const char *path = s->config != NULL ? s->config : config_path(s, "belay.yaml");
 
     settings_default(&s->settings);
@@ -105,7 +105,7 @@ static bool load_settings(struct setup *s, struct err *e)
 static bool load_text(struct setup *s, const char *name, struct policy_text *text, struct err *e)
 {
     struct str preset = policy_preset(name);
-    AUTO_BUF struct buf bytes;
+    AUTO_BUF struct buf bytes = {0};
 
     text->name = name;
     if (preset.p != NULL && strpbrk(name, "/.") == NULL) {

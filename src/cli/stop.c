@@ -15,7 +15,7 @@ static bool order(const char *id, enum message m, struct err *e)
     AUTO_CLOSE int sock = client_connect(id, e);
     AUTO_FREE struct frame_out *f = xcalloc(1, sizeof(*f));
     AUTO_FREE struct frame_in *in = xcalloc(1, sizeof(*in));
-    AUTO_BUF struct buf why;
+    AUTO_BUF struct buf why = {0};
     struct frame_field x;
 
     buf_init(&why, 4096);

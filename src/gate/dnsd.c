@@ -210,7 +210,7 @@ static bool name_allowed_by_rate(struct dnsd *d)
 
 static void keep_reason(struct host *h, const struct verdict *v)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, HOST_REASON_MAX - 1);
     buf_puts(&b, "belay: ");

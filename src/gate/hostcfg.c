@@ -80,7 +80,7 @@ void hostcfg_hosts(struct hostcfg *c, struct str text)
 static void read_file(const char *path, struct hostcfg *c,
                       void (*take)(struct hostcfg *, struct str))
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
     struct err e;
 
     buf_init(&b, FILE_MAX);

@@ -68,8 +68,8 @@ static bool find_mount(char *mountinfo, char **root, char **point)
 
 int cgroup_open_own(struct err *e)
 {
-    AUTO_BUF struct buf own;
-    AUTO_BUF struct buf mounts;
+    AUTO_BUF struct buf own = {0};
+    AUTO_BUF struct buf mounts = {0};
     char *root, *point, *mine;
     const char *path;
     char full[PATH_MAX];

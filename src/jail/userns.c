@@ -63,7 +63,7 @@ static long sysctl_number(const char *path)
 /* Every jail has a tmpfs whose source is "belay". */
 static bool inside_a_jail(void)
 {
-    AUTO_BUF struct buf mounts;
+    AUTO_BUF struct buf mounts = {0};
     AUTO_CLOSE int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
     struct err ignored;
 

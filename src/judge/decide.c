@@ -44,7 +44,7 @@ static void refuse(struct decision *d, const char *reason)
 static void refuse_address(struct decision *d, const struct decision *second, struct str host,
                            struct str address, const char *class)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, sizeof(d->text) - 1);
     buf_add_safe(&b, cut_str(host, 100), 100);
@@ -175,7 +175,7 @@ static bool count_exec(struct judge *j, const struct action *a, uint64_t event, 
 /* @freeze and @kill: recorded as what they are, and the keeper is told at once. */
 static bool stop(struct judge *j, const struct action *a, uint64_t event, struct err *e)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
     const struct decision *d = &j->decision;
 
     buf_init(&b, 2048);
@@ -200,7 +200,7 @@ static bool stop(struct judge *j, const struct action *a, uint64_t event, struct
 /* @alert on a rule that decided. */
 static bool alert(struct judge *j, const struct action *a, uint64_t event, struct err *e)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
     const struct decision *d = &j->decision;
 
     if ((d->duties & DUTY_ALERT) == 0)

@@ -272,7 +272,7 @@ static bool link_start(struct serve *s, enum judge_peer p, int fd, struct err *e
 
 static struct policy *read_policy(int fd, char digest[DIGEST_HEX], struct err *e)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
     unsigned char hash[DIGEST_SIZE];
 
     buf_init(&b, POLICY_PACK_MAX);

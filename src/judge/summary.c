@@ -50,7 +50,7 @@ static void add_ansi(struct buf *b, struct str s)
 
 static void add_quoted(struct buf *b, struct str s)
 {
-    AUTO_BUF struct buf safe;
+    AUTO_BUF struct buf safe = {0};
 
     buf_init(&safe, 4 * s.n + 16);
     if (!shows_as_it_is(s, &safe)) {
@@ -71,7 +71,7 @@ static void add_quoted(struct buf *b, struct str s)
 /* Adds one argument if it fits below `end`. */
 static bool add_within(struct buf *b, struct str s, size_t end)
 {
-    AUTO_BUF struct buf one;
+    AUTO_BUF struct buf one = {0};
 
     if (s.n > end || b->n > end)
         return false;

@@ -21,7 +21,7 @@ static void tell(struct judge *j, const char *kind, uint64_t event, struct str t
 void tell_denied(struct judge *j, const struct action *a, uint64_t event, struct str rule,
                  struct str reason)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     if (j->hooks.slow(j->hooks.arg, PEER_KEEPER)) {
         j->notices_held++;
@@ -44,7 +44,7 @@ void tell_denied(struct judge *j, const struct action *a, uint64_t event, struct
 
 void tell_alert(struct judge *j, uint64_t event, struct str text)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, TEXT_MAX);
     buf_add_safe(&b, text, TEXT_MAX - 16);
@@ -53,7 +53,7 @@ void tell_alert(struct judge *j, uint64_t event, struct str text)
 
 void tell_stop(struct judge *j, enum outcome outcome, uint64_t event, struct str text)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     if (outcome == OUTCOME_KILL)
         j->killing = true;
@@ -69,7 +69,7 @@ void tell_stop(struct judge *j, enum outcome outcome, uint64_t event, struct str
 void tell_asked(struct judge *j, const struct pending *q, const struct action *a,
                 const struct decision *d)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, 2 * SUMMARY_MAX);
     summary_add(&b, a, SUMMARY_MAX);

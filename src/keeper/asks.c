@@ -21,7 +21,7 @@ int64_t asks_now(void)
 
 static char *safe_copy(struct str s)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, 4 * TEXT_MAX);
     buf_add_safe(&b, s, TEXT_MAX);
@@ -30,7 +30,7 @@ static char *safe_copy(struct str s)
 
 static char *safe_list(struct str list)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
     struct str item;
 
     buf_init(&b, 4 * TEXT_MAX);

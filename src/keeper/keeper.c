@@ -70,7 +70,7 @@ static bool configure_judge(struct keeper *k, struct err *e)
 {
     const struct keeper_options *o = k->o;
     AUTO_CLOSE int policy = -1, record = -1, head = -1;
-    AUTO_BUF struct buf packed;
+    AUTO_BUF struct buf packed = {0};
 
     buf_init(&packed, POLICY_PACK_MAX);
     policy_pack(o->policy, &packed);
@@ -214,7 +214,7 @@ static void terminal_is_gone(void *arg)
 
 static bool open_to_people(struct keeper *k, int tty, struct err *e)
 {
-    AUTO_BUF struct buf path;
+    AUTO_BUF struct buf path = {0};
     struct terminal_hooks hooks = {k, terminal_is_gone, people_terminal_answer};
 
     buf_init(&path, 4096);

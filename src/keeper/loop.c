@@ -31,7 +31,7 @@ static enum phase phase_of(const struct keeper *k)
 
 static void on_stop(struct keeper *k, struct frame_in *f)
 {
-    AUTO_BUF struct buf why;
+    AUTO_BUF struct buf why = {0};
     struct frame_field x;
     int64_t outcome = -1;
 
@@ -55,7 +55,7 @@ static void on_stop(struct keeper *k, struct frame_in *f)
 
 static void on_alert(struct keeper *k, struct frame_in *f)
 {
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
     struct frame_field x;
     bool notice = false;
 

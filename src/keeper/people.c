@@ -21,7 +21,7 @@
 
 static void line(struct keeper *k, const char *text)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, 8192);
     buf_puts(&b, "belay: ");
@@ -58,7 +58,7 @@ void people_notice(struct keeper *k, const char *text)
 
 void people_alert(struct keeper *k, struct str hostile)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, 2 * ALERT_TEXT + 64);
     buf_add_safe(&b, hostile, ALERT_TEXT);
@@ -73,7 +73,7 @@ void people_alert(struct keeper *k, struct str hostile)
 /* One run of the user's command: the alert as JSON on its standard input. */
 static void run_alert(char *const *argv, const char *session, struct str text)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
     struct json j;
     int p[2];
 
@@ -162,7 +162,7 @@ bool alert_command_start(struct keeper *k, struct err *e)
 
 static void show_next_question(struct keeper *k)
 {
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
 
     if (k->terminal == NULL || terminal_prompting(k->terminal) || k->asks.n == 0)
         return;
@@ -173,7 +173,7 @@ static void show_next_question(struct keeper *k)
 
 void people_asked(struct keeper *k, struct frame_in *f)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     if (!asks_add(&k->asks, f)) {
         keeper_fault(k, EX_ROLE, "the judge asked in a way that does not fit");

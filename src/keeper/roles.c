@@ -107,7 +107,7 @@ bool role_await_ready(struct role_child *r, int timeout_ms, struct err *e)
 {
     struct pollfd p = {.fd = r->sock, .events = POLLIN};
     AUTO_FREE struct frame_in *f = xcalloc(1, sizeof(*f));
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
     char how[128];
     int n;
 

@@ -368,7 +368,7 @@ void terminal_resume(struct terminal *t)
 
 void terminal_prompt(struct terminal *t, const char *text)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     assert(!t->prompting);
     pump_pause(&t->out);

@@ -122,7 +122,7 @@ static struct str join(struct request *r, const struct argv_view *argv)
 
 static struct str list(struct request *r, const struct argv_view *argv)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, 2 * FRAME_MAX);
     for (size_t i = 0; i < argv->n; i++)

@@ -104,7 +104,7 @@ static bool scripts_match(struct kern *k, struct request *r, pid_t pid)
 
 static bool arguments_match(struct kern *k, const struct exec *x, pid_t pid)
 {
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
     size_t left = argv_size(x);
     AUTO_CLOSE int fd = tracee_open(k->view.proc, pid, "cmdline", O_RDONLY);
 

@@ -136,6 +136,19 @@ static bool is_localhost(struct str host)
     return str_is(host, name + 1) || (host.n > n && memcmp(host.p + host.n - n, name, n) == 0);
 }
 
+static bool add_domains(const struct policy *p, struct request *r, struct cedar_entity *x,
+                        struct str host)
+{
+    for (size_t i = 0; i < host.n; i++)
+        if ((i == 0 || host.p[i - 1] == '.') &&
+            !add_up(r, x, p->word[WORD_DOMAIN], (struct str){host.p + i, host.n - i}))
+            return false;
+    if (is_localhost(host))
+        add_nets(p, r, x, NET_LOOPBACK);
+    return true;
+}
+
+/* The loopback is one host, whichever of its addresses is used: localhost. */
 static bool make_host(const struct policy *p, struct request *r, struct cedar_entity *x,
                       struct str host, const char **reason)
 {
@@ -145,23 +158,20 @@ static bool make_host(const struct policy *p, struct request *r, struct cedar_en
     *reason = "its host name is not canonical";
     if (!host_is_canonical(host, &is_address, &a))
         return false;
-    r->attrs[0] = (struct cedar_field){p->field[FIELD_NAME], text_value(host)};
     x->n_attrs = 1;
     if (is_address) {
         cedar_ip_of(&a, &r->attr_ip);
         r->attrs[1] = (struct cedar_field){p->field[FIELD_ADDRESS], cedar_ipaddr(&r->attr_ip)};
         x->n_attrs = 2;
-        add_nets(p, r, x, address_class(&a));
-        return true;
+        if ((address_class(&a) & NET_LOOPBACK) != 0)
+            host = STR("localhost");
+        else
+            add_nets(p, r, x, address_class(&a));
     }
+    x->uid = cedar_uid(p->type[RESOURCE_HOST], cedar_of(host));
+    r->attrs[0] = (struct cedar_field){p->field[FIELD_NAME], text_value(host)};
     *reason = "its host name has too many parts";
-    for (size_t i = 0; i < host.n; i++)
-        if ((i == 0 || host.p[i - 1] == '.') &&
-            !add_up(r, x, p->word[WORD_DOMAIN], (struct str){host.p + i, host.n - i}))
-            return false;
-    if (is_localhost(host))
-        add_nets(p, r, x, NET_LOOPBACK);
-    return true;
+    return (is_address && !is_localhost(host)) || add_domains(p, r, x, host);
 }
 
 static bool make_resource(const struct policy *p, const struct action *a, struct request *r,

@@ -62,8 +62,9 @@ static bool check_path(struct check *c, struct cedar_span span, struct cedar_str
     return true;
 }
 
-static bool check_host(struct check *c, struct cedar_span span, struct str id)
+static bool check_host(struct check *c, struct cedar_span span, struct cedar_str *name)
 {
+    struct str id = str_from(*name);
     struct address a;
     bool is_address;
 
@@ -75,6 +76,8 @@ static bool check_host(struct check *c, struct cedar_span span, struct str id)
         return policy_error_at(c->p, c->unit, span, c->e,
                                "a host is a lower-case name without final dot, or an address in "
                                "its shortest form; ports go with context.port");
+    if (is_address && (address_class(&a) & NET_LOOPBACK) != 0)
+        *name = CEDAR_STR("localhost");
     return true;
 }
 
@@ -104,7 +107,7 @@ static enum cedar_status expand(void *ctx, size_t policy, const struct cedar_uid
     else if (word_is_path(p, uid->type))
         good = policy_error_at(p, c->unit, span, c->e, "only a Socket is named with '@'");
     else if (uid->type == p->word[WORD_HOST] || uid->type == p->word[WORD_DOMAIN])
-        good = check_host(c, span, str_from(uid->id));
+        good = check_host(c, span, id);
     else if (uid->type == p->word[WORD_NET])
         good = check_net(c, span, str_from(uid->id));
     else if (uid->type == p->word[WORD_LABEL] && label_add(c->p, str_from(uid->id)) < 0)

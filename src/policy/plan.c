@@ -302,7 +302,6 @@ static void lay_mounts(struct planning *x)
 
 static void take_port(void *ctx, const struct cedar_literal *lit)
 {
-    static const char *const names[] = {"localhost", "127.0.0.1", "::1"};
     struct planning *x = ctx;
     struct plan *plan = x->plan;
 
@@ -311,15 +310,12 @@ static void take_port(void *ctx, const struct cedar_literal *lit)
     for (size_t i = 0; i < plan->nports; i++)
         if (plan->ports[i] == lit->value.integer)
             return;
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (surveyor_decides(x->v, VERB_CONNECT, RESOURCE_HOST, str_of(names[i]),
-                             lit->value.integer) > OUTCOME_ASK)
-            continue;
-        x->too_many_ports |= plan->nports == PORTS_MAX;
-        if (plan->nports < PORTS_MAX)
-            plan->ports[plan->nports++] = (uint16_t)lit->value.integer;
+    if (surveyor_decides(x->v, VERB_CONNECT, RESOURCE_HOST, STR("localhost"),
+                         lit->value.integer) > OUTCOME_ASK)
         return;
-    }
+    x->too_many_ports |= plan->nports == PORTS_MAX;
+    if (plan->nports < PORTS_MAX)
+        plan->ports[plan->nports++] = (uint16_t)lit->value.integer;
 }
 
 static bool find_ports(struct planning *x)

@@ -69,7 +69,7 @@ static bool id_is_plain(struct str id)
 /* Words that reach a terminal, the record and the agent: one printable line. */
 static struct str printable(struct policy *p, struct str s)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, REASON_MAX + 16);
     buf_add_safe(&b, s, REASON_MAX);

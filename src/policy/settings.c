@@ -322,7 +322,7 @@ static bool read_section(struct reader *r, const char *path, unsigned depth)
 static bool unknown_key(struct reader *r, const char *path)
 {
     const char *meant = nearest(path);
-    AUTO_BUF struct buf shown;
+    AUTO_BUF struct buf shown = {0};
 
     buf_init(&shown, 256);
     buf_add_safe(&shown, str_of(path), 80);

@@ -39,7 +39,7 @@ TEST(write_all_reports)
 TEST(read_all_is_bounded)
 {
     struct err e;
-    AUTO_BUF struct buf exact, small;
+    AUTO_BUF struct buf exact = {0}, small = {0};
     int p[2];
 
     CHECK(pipe(p) == 0);
@@ -63,7 +63,7 @@ TEST(read_all_is_bounded)
 TEST(read_file_takes_regular_files_only)
 {
     struct err e;
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
     char path[128];
 
     buf_init(&b, 100);

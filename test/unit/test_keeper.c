@@ -52,7 +52,7 @@ static bool receive(uint32_t id, const char *summary, int64_t left)
 TEST(questions_are_kept_in_order_and_made_safe)
 {
     static struct asks a;
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
 
     CHECK(receive(1, "run \033[2Jclear", 5000) && asks_add(&a, &in));
     CHECK(receive(2, "two", 5000) && asks_add(&a, &in));

@@ -9,7 +9,7 @@
 
 static bool safe_is(struct str s, size_t max, const char *want)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, 4096);
     buf_add_safe(&b, s, max);
@@ -28,7 +28,7 @@ TEST(views)
 
 TEST(buf_stops_at_its_limit)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, 10);
     CHECK_STR(buf_cstr(&b), "");
@@ -50,7 +50,7 @@ TEST(buf_stops_at_its_limit)
 
 TEST(buf_grows)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, 1 << 20);
     for (int i = 0; i < 100000; i++)
@@ -130,7 +130,7 @@ TEST(terminal_text_is_bounded)
 
 TEST(every_byte_makes_printable_text)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, 1 << 20);
     for (int i = 0; i < 256; i++)
@@ -146,7 +146,7 @@ TEST(every_byte_makes_printable_text)
 
 static json_t *round_trip(struct str s)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
     struct json j;
     json_error_t e;
 
@@ -189,7 +189,7 @@ TEST(json_is_valid_for_any_bytes)
 
 TEST(json_places_commas)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
     struct json j;
 
     buf_init(&b, 1000);
