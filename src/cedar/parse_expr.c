@@ -358,6 +358,8 @@ static enum cedar_status parse_word(struct cedar_parser *p, struct cedar_expr **
         e = (struct cedar_expr){.kind = EXPR_BOOL, .span = span, .u.boolean = text.len == 4};
         return node(p, &e, out);
     }
+    if (cedar_str_eq(text, CEDAR_STR("if")))
+        return fail_at(p, span, "an `if` within an expression needs round brackets around it");
     TRY(take_ident(&p->lexer, "a value", &text));
     if (kind(p) == TOK_LPAREN)
         return take_call(p, text, span, start, NULL, out);
