@@ -142,7 +142,7 @@ void log_line(struct buf *out, const struct record_line *l, bool colour)
                colour && l->outcome.n > 0 ? "\033[0m" : "");
     if (l->verb.n > 0)
         put_action(out, l);
-    put_member(out, l->json, "name", "", 64);
+    put_member(out, l->json, "event", "", 64);
     put_member(out, l->json, "text", "  ", 512);
     put_int(out, l->json, "count", "  ");
     put_member(out, l->json, "by", "  by ", 64);

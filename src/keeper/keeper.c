@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -117,19 +118,36 @@ static enum jail_access access_of(enum plan_access a)
     abort();
 }
 
-/* The plan's mounts, and belay's own folders hidden over them. */
+/* Links by which programs know the system's folders, on hosts where all is below /usr. */
+static const char *const system_links[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
+
+/* A link shows nothing that is not shown where it leads. */
+static bool leads_to_visible(const struct plan *plan, const char *link)
+{
+    struct stat st;
+    AUTO_FREE char *target = realpath(link, NULL);
+
+    return target != NULL && lstat(link, &st) == 0 && S_ISLNK(st.st_mode) &&
+           plan_access_of(plan, target) != PLAN_HIDE;
+}
+
+/* The plan's mounts, the system's links, and belay's own folders hidden over them. */
 static struct jail_mount *mounts_of(const struct keeper_options *o, size_t *n, struct arena *a)
 {
     size_t hidden = 0;
 
     while (o->hidden[hidden] != NULL)
         hidden++;
-    struct jail_mount *m = arena_alloc(a, (o->plan->nmounts + hidden) * sizeof(*m));
+    size_t most = o->plan->nmounts + ARRAY_LEN(system_links) + hidden;
+    struct jail_mount *m = arena_alloc(a, most * sizeof(*m));
     *n = 0;
     for (size_t i = 0; i < o->plan->nmounts; i++)
         if (!o->plan->mounts[i].fresh) /* the jail's own /tmp is always there */
             m[(*n)++] = (struct jail_mount){o->plan->mounts[i].path,
                                             access_of(o->plan->mounts[i].access)};
+    for (size_t i = 0; i < ARRAY_LEN(system_links); i++)
+        if (leads_to_visible(o->plan, system_links[i]))
+            m[(*n)++] = (struct jail_mount){system_links[i], JAIL_READ};
     for (size_t i = 0; i < hidden; i++)
         m[(*n)++] = (struct jail_mount){o->hidden[i], JAIL_HIDE};
     return m;

@@ -170,6 +170,10 @@ static void on_jail(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     for (;;) {
+        if (k->state == STATE_ENDING) {
+            (void)event_del(k->jail_io);
+            return;
+        }
         struct jail_event event = jail_next_event(&k->jail);
 
         switch (event.type) {

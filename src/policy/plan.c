@@ -217,7 +217,11 @@ enum plan_access plan_access_of(const struct plan *plan, const char *path)
  * no sibling stands between, which `covering` looks past. */
 static void add_mount(struct planning *x, const struct place *place, enum plan_access access)
 {
-    if (!place->exists || (!place->fresh && access == plan_access_of(x->plan, place->path)))
+    const struct plan_mount *m = covering(x->plan, place->path);
+    bool fresh_parent = m != NULL && m->fresh; /* what is of the host in it must be said */
+    enum plan_access there = m == NULL || fresh_parent ? PLAN_HIDE : m->access;
+
+    if (!place->exists || (!place->fresh && access == there))
         return;
     x->plan->mounts[x->plan->nmounts++] = (struct plan_mount){.path = place->path,
                                                               .access = access,
