@@ -61,8 +61,9 @@ static void append_environment(const struct validator *v, struct cedar_buf *buf)
                      cedar_show(cedar_name_str(v->names, v->resource->name)).text);
 }
 
-static void report_list(struct validator *v, enum cedar_severity severity, enum cedar_status status,
-                        struct cedar_span span, const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static void
+report_list(struct validator *v, enum cedar_severity severity, enum cedar_status status,
+            struct cedar_span span, const char *format, va_list args)
 {
     struct cedar_finding finding = {.severity = severity};
     struct cedar_str source = {"", 0};
