@@ -77,8 +77,7 @@ static void decide_address(struct judge *j, const struct action *a)
         return;
     }
     unsigned class = address_class(&address);
-    bool host_itself = str_is(a->resource, "localhost") && class == NET_LOOPBACK;
-    if (class == NET_GLOBAL || str_eq(text, a->resource) || host_itself)
+    if (class == NET_GLOBAL || str_eq(text, a->resource))
         return;
     direct.resource = text;
     action_int(&direct, FIELD_NAMED, 0);
