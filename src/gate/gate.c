@@ -55,6 +55,8 @@ static const struct bpf_rule calls[] = {
  * attempts to connect; and those that are no connection's. */
 enum { FDS_EACH = 7, FDS_OTHER = 512 };
 
+enum { CALLBACKS_MAX = 64 }; /* between two looks for new events */
+
 /* The end of the role without a way back: nothing that it holds may be acted on any more. */
 static void lost(const char *why)
 {
@@ -136,6 +138,19 @@ static bool set_resolvers(struct hostcfg *h, const struct gate_config *c, struct
     return true;
 }
 
+/* An event that wakes another (or itself) must not keep the loop from looking for new ones. */
+static struct event_base *new_loop(void)
+{
+    struct event_config *c = event_config_new();
+    struct event_base *base = NULL;
+
+    if (c != NULL && event_config_set_max_dispatch_interval(c, NULL, CALLBACKS_MAX, 0) == 0)
+        base = event_base_new_with_config(c);
+    if (c != NULL)
+        event_config_free(c);
+    return base;
+}
+
 static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
 {
     struct dnsd *dnsd;
@@ -143,7 +158,7 @@ static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
 
     g->limits = c->limits;
     fit_descriptors(&g->limits);
-    g->base = event_base_new();
+    g->base = new_loop();
     if (g->base == NULL || getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
         return err_set(e, EX_ROLE, "gate: cannot start its event loop");
     g->tell = event_new(g->base, -1, 0, on_tell, g);

@@ -6,7 +6,7 @@
  * What looks like TLS must be a whole and exact ClientHello: a length that does not fit, an
  * extension given twice, more than one name or bytes behind the end are refused, since
  * another parser might find another name there. Not seen: a second ClientHello after a
- * HelloRetryRequest, and what happens inside the encryption.
+ * HelloRetryRequest, TLS that begins later (STARTTLS), and what is said inside of it.
  */
 #ifndef BELAY_GATE_SNI_H
 #define BELAY_GATE_SNI_H

@@ -394,7 +394,7 @@ TEST(truncated_replies_are_asked_for_over_tcp)
     WORLD(&usual);
     CHECK(agent_learn("big.test", DNS_A, address));
     AUTO_CLOSE int a = agent_socket(SOCK_STREAM, address, 80);
-    CHECK(judge_allows(VERB_CONNECT, "big.test", 80, NULL));
+    CHECK(a >= 0 && judge_allows(VERB_CONNECT, "big.test", 80, NULL));
     CHECK(resolver_both("big.test", "tc", "", 0));
     CHECK(wait_readable(world()->resolver_tcp, WORLD_WAIT_MS));
     AUTO_CLOSE int t = accept4(world()->resolver_tcp, NULL, NULL, SOCK_CLOEXEC);
