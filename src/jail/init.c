@@ -169,6 +169,9 @@ static void answer(struct init *i, uint32_t request)
     case WIRE_COUNT:
         value = stop_count(&i->stop);
         break;
+    case WIRE_RUNNING:
+        value = stop_running(&i->stop);
+        break;
     default:
         _exit(EX_FAIL);
     }

@@ -26,6 +26,7 @@
 
 #define START_MS  10000
 #define FREEZE_MS 2000
+#define ARRIVE_MS 20 /* for tasks that do arrive */
 #define COUNT_MS  1000
 #define KILL_MS   10000
 
@@ -388,18 +389,28 @@ static bool ask(struct jail *j, enum wire_type request, int ms, int *value)
 /*
  * The write of cgroup.freeze marks every task at once; none of them returns to its program
  * from then on. cgroup.events follows when all have arrived, but a task that waits in the
- * kernel, for a verdict for example, arrives only after its wait: J then tells that no
- * process is running or queued to run.
+ * kernel, for a verdict for example, arrives only after its wait: then it is enough that J
+ * sees no process on a processor.
  */
-static bool freeze_cgroup(struct jail *j)
+static bool freeze_cgroup(struct jail *j, int *running)
 {
     const struct timespec pause = {.tv_nsec = 500000};
-    long long until = now_ms() + 200;
+    long long begin = now_ms();
 
     if (!cgroup_set(j->cgroup, "cgroup.freeze", "1"))
         return false;
-    while (!cgroup_frozen(j->cgroup) && now_ms() < until)
+    j->frozen = true;
+    *running = -1;
+    while (now_ms() < begin + FREEZE_MS) {
+        if (cgroup_frozen(j->cgroup)) {
+            *running = 0;
+            return true;
+        }
+        if (now_ms() >= begin + ARRIVE_MS &&
+            (!ask(j, WIRE_RUNNING, COUNT_MS, running) || *running == 0))
+            return true;
         nanosleep(&pause, NULL);
+    }
     return true;
 }
 
@@ -409,14 +420,12 @@ bool jail_freeze(struct jail *jail, struct err *e)
 
     if (jail->frozen)
         return true;
-    if (jail->cgroup >= 0 && freeze_cgroup(jail)) {
-        jail->frozen = true;
-        return true;
+    if (jail->cgroup < 0 || !freeze_cgroup(jail, &running)) {
+        if (!ask(jail, WIRE_FREEZE, FREEZE_MS + 500, &running))
+            return err_set(e, EX_ROLE, "the jail's init did not answer the freeze");
+        jail->frozen = jail->stopped = true;
     }
-    if (!ask(jail, WIRE_FREEZE, FREEZE_MS + 500, &running))
-        return err_set(e, EX_ROLE, "the jail's init did not answer the freeze");
-    jail->frozen = true;
-    if (running > 0)
+    if (running != 0)
         return err_set(e, EX_FAIL, "%d processes of the agent could not be stopped", running);
     return true;
 }
@@ -427,13 +436,13 @@ bool jail_resume(struct jail *jail, struct err *e)
 
     if (!jail->frozen)
         return true;
-    if (jail->cgroup >= 0) {
-        if (!cgroup_set(jail->cgroup, "cgroup.freeze", "0"))
-            return err_sys(e, EX_FAIL, "resuming the agent's cgroup");
-    } else if (!ask(jail, WIRE_RESUME, FREEZE_MS, &ignored)) {
-        return err_set(e, EX_ROLE, "the jail's init did not answer the resume");
+    if (jail->stopped) {
+        if (!ask(jail, WIRE_RESUME, FREEZE_MS, &ignored))
+            return err_set(e, EX_ROLE, "the jail's init did not answer the resume");
+    } else if (!cgroup_set(jail->cgroup, "cgroup.freeze", "0")) {
+        return err_sys(e, EX_FAIL, "resuming the agent's cgroup");
     }
-    jail->frozen = false;
+    jail->frozen = jail->stopped = false;
     return true;
 }
 
@@ -475,7 +484,7 @@ bool jail_kill(struct jail *jail, struct err *e)
     /* pid 1 ends after every other process of its namespace (kernel zap_pid_ns_processes). */
     (void)waitpid(jail->init_pid, NULL, 0);
     jail->init_pid = 0;
-    jail->frozen = false;
+    jail->frozen = jail->stopped = false;
     drop_cgroup(jail);
     return true;
 }

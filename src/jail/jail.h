@@ -146,6 +146,7 @@ struct jail {
     bool wait_killable;  /* SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is on */
     bool memory_limited; /* limits.memory is enforced */
     bool frozen;
+    bool stopped;                /* frozen by signals, because there is no cgroup */
     struct jail_event events[4]; /* read while waiting for an answer of J */
     size_t nevents;
     char cgroup_name[JAIL_SESSION_MAX + 32];
@@ -161,7 +162,10 @@ bool jail_start(const struct jail_plan *plan, struct jail *jail, struct err *e);
 /* Lets A go on to its execve(). Once. */
 bool jail_release(struct jail *jail, struct err *e);
 
-/* The next event, without blocking. */
+/*
+ * The next event, without blocking. Ask when `control` is readable, and after jail_freeze(),
+ * jail_resume() and jail_count(): news that came before their answer waits here, not there.
+ */
 struct jail_event jail_next_event(struct jail *jail);
 
 /*

@@ -68,7 +68,7 @@ static bool attach(int mount, int to, const char *path)
 /* Never through a link, never out of `dir`: another jail may be writing in the same folders. */
 static int open_below(int dir, const char *path)
 {
-    struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC,
                            .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH};
 
     return (int)syscall(SYS_openat2, dir, path[0] == '\0' ? "." : path, &how, sizeof(how));

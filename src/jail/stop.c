@@ -112,13 +112,13 @@ static bool is_stopped(const struct process *p)
     return p->state == 'T' || p->state == 't';
 }
 
-static int still_running(struct stop *s)
+static int count(const struct stop *s, bool (*which)(const struct process *))
 {
     struct listing l = list_processes(s->proc);
     int n = 0;
 
     for (size_t i = 0; i < l.n; i++)
-        n += can_run(&l.list[i]);
+        n += which(&l.list[i]);
     free(l.list);
     return n;
 }
@@ -155,7 +155,7 @@ int stop_all(struct stop *s)
     }
     for (;;) {
         (void)kill(-1, SIGSTOP); /* fails only when there is nobody */
-        running = still_running(s);
+        running = count(s, can_run);
         if (running == 0 || now_ms() >= until)
             return running;
         clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
@@ -195,13 +195,22 @@ void stop_undo(struct stop *s)
     s->on = false;
 }
 
+static bool alive(const struct process *p)
+{
+    return !dead(p);
+}
+
+static bool runs(const struct process *p)
+{
+    return p->state == 'R';
+}
+
 int stop_count(struct stop *s)
 {
-    struct listing l = list_processes(s->proc);
-    int n = 0;
+    return count(s, alive);
+}
 
-    for (size_t i = 0; i < l.n; i++)
-        n += !dead(&l.list[i]);
-    free(l.list);
-    return n;
+int stop_running(struct stop *s)
+{
+    return count(s, runs);
 }

@@ -31,7 +31,8 @@ int stop_all(struct stop *s);
  * shell sees a job stop. */
 void stop_undo(struct stop *s);
 
-/* Processes but this one and the dead. */
+/* Processes but this one and the dead; and those of them that are in state R. */
 int stop_count(struct stop *s);
+int stop_running(struct stop *s);
 
 #endif

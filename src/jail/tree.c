@@ -27,7 +27,7 @@ struct walk {
 
 static int open_nolinks(const char *path)
 {
-    struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC,
                            .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
 
     return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));

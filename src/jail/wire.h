@@ -27,7 +27,8 @@ enum wire_type {
     /* requests to J, and answers */
     WIRE_FREEZE, /* answer's value: processes that could still run */
     WIRE_RESUME,
-    WIRE_COUNT, /* answer's value: processes */
+    WIRE_COUNT,   /* answer's value: processes */
+    WIRE_RUNNING, /* answer's value: processes on a processor, or queued for one */
     /* news */
     WIRE_EXEC_FAILED, /* A: value is the errno */
     WIRE_EXITED       /* J: value is A's wait status */

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an agent sees and may do: mounts, identity, descriptors, terminal, ways to fail. */
+#include "jail_run.h"
+
+#include <dirent.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#define STARTED(r)                        \
+    do {                                  \
+        if ((r).status < 0)               \
+            printf("# %s\n", (r).e.text); \
+        CHECK((r).status >= 0);           \
+    } while (0)
+
+TEST(runs_and_reports_exit)
+{
+    struct run r;
+
+    run_script("echo hello; exit 7", &r);
+    STARTED(r);
+    CHECK_STR(r.out, "hello\n");
+    CHECK(WIFEXITED(r.status));
+    CHECK_INT(WEXITSTATUS(r.status), 7);
+    run_script("kill -TERM $$", &r);
+    CHECK(WIFSIGNALED(r.status));
+    CHECK_INT(WTERMSIG(r.status), SIGTERM);
+}
+
+static void run_argv0(const char *name, struct run *r)
+{
+    char copy[256];
+    char *argv[] = {copy, NULL};
+    struct setup s;
+
+    snprintf(copy, sizeof(copy), "%s", name);
+    setup_init(&s, argv);
+    run_setup(&s, r);
+}
+
+TEST(a_missing_command)
+{
+    struct run r;
+
+    run_argv0("no-such-command", &r);
+    STARTED(r);
+    CHECK_INT(r.exec_error, ENOENT);
+    CHECK_INT(WEXITSTATUS(r.status), EX_NOTFOUND);
+    run_argv0("/no/such/command", &r);
+    CHECK_INT(r.exec_error, ENOENT);
+    CHECK_INT(WEXITSTATUS(r.status), EX_NOTFOUND);
+}
+
+TEST(a_command_that_cannot_be_executed)
+{
+    struct run r;
+
+    run_argv0("/etc/passwd", &r);
+    STARTED(r);
+    CHECK_INT(r.exec_error, EACCES);
+    CHECK_INT(WEXITSTATUS(r.status), EX_CANTRUN);
+    run_argv0("/etc", &r);
+    CHECK_INT(r.exec_error, EACCES);
+    CHECK_INT(WEXITSTATUS(r.status), EX_CANTRUN);
+}
+
+TEST(a_working_folder_that_is_hidden)
+{
+    char *argv[] = {(char[]){"true"}, NULL};
+    struct setup s;
+    struct run r;
+
+    setup_init(&s, argv);
+    s.plan.cwd = "/root/nowhere";
+    run_setup(&s, &r);
+    CHECK_INT(r.status, -1);
+    CHECK(has(r.e.text, "/root/nowhere"));
+}
+
+TEST(nothing_but_the_plan_is_visible)
+{
+    struct run r;
+
+    run_script("ls -A /; echo; ls -A /run /tmp /home 2>&1; ls /..; stat -c %i / /..", &r);
+    STARTED(r);
+    CHECK(has(r.out, "usr"));
+    CHECK(strstr(r.out, "sys\n") == NULL);
+    CHECK(strstr(r.out, "root\n") == NULL);
+    CHECK(strstr(r.out, "var\n") == NULL);
+}
+
+TEST(no_mount_of_the_host_remains)
+{
+    struct run r;
+
+    run_script("awk '{print $5, $4}' /proc/self/mountinfo", &r);
+    STARTED(r);
+    CHECK(strncmp(r.out, "/ /0\n", 5) == 0); /* the jail's own tmpfs is all there is at / */
+    CHECK(strstr(r.out, "\n/ /") == NULL);
+    CHECK(strstr(r.out, "\n/sys") == NULL);
+}
+
+TEST(read_is_read_only_and_write_writes)
+{
+    struct run r;
+
+    run_script("echo x > ok && cat ok; mkdir -p d/e && mv ok d/e/ && ls d/e; echo x > ../no;"
+               "rm -rf d; ls; touch /usr/no /etc/no /no; ls / | grep -c no",
+               &r);
+    STARTED(r);
+    CHECK(has(r.out, "x\nok\n"));
+    CHECK(has(r.out, "../no: Read-only file system"));
+    CHECK(has(r.out, "'/usr/no': Read-only file system"));
+    CHECK(has(r.out, "'/no': Read-only file system"));
+    CHECK(has(r.out, "0\n"));
+    CHECK(access(in_ws("../no"), F_OK) != 0);
+}
+
+TEST(children_override_parents)
+{
+    char *argv[] = {(char[]){"sh"}, (char[]){"-c"},
+                    (char[]){"cat secret/key; ls -A secret; echo x > secret/new; cat file;"
+                             "echo x > hooks/post; echo x > hooks/tmp/ok && echo wrote;"
+                             "mv hooks away; rm -rf secret; cat secret/deep/shown; ls secret"},
+                    NULL};
+    struct setup s;
+    struct run r;
+    char paths[5][256];
+
+    for (int i = 0; i < 5; i++) {
+        static const char *const names[] = {"secret", "hooks", "hooks/tmp", "file",
+                                            "secret/deep/shown"};
+        snprintf(paths[i], sizeof(paths[i]), "%s/%s", play_ws, names[i]);
+    }
+    mkdir(paths[0], 0755);
+    mkdir(in_ws("secret/deep"), 0755);
+    mkdir(paths[1], 0755);
+    mkdir(paths[2], 0755);
+    put_file(in_ws("secret/key"), "the key\n");
+    put_file(paths[4], "shown\n");
+    put_file(paths[3], "hidden file\n");
+    setup_init(&s, argv);
+    setup_add(&s, paths[2], JAIL_WRITE);
+    setup_add(&s, paths[0], JAIL_HIDE);
+    setup_add(&s, paths[4], JAIL_READ);
+    setup_add(&s, paths[3], JAIL_HIDE);
+    setup_add(&s, paths[1], JAIL_READ);
+    setup_add(&s, in_ws("not-there/at-all"), JAIL_HIDE);
+    run_setup(&s, &r);
+    STARTED(r);
+    CHECK(strstr(r.out, "the key") == NULL);
+    CHECK(strstr(r.out, "hidden file") == NULL);
+    CHECK(has(r.out, "hooks/post: Read-only file system"));
+    CHECK(has(r.out, "wrote\n"));
+    CHECK(has(r.out, "mv: cannot move 'hooks'"));
+    CHECK(has(r.out, "shown\n"));
+    CHECK(has(r.out, "deep\n"));
+    CHECK(access(in_ws("secret/key"), F_OK) == 0);
+    CHECK(access(in_ws("hooks/tmp/ok"), F_OK) == 0);
+    CHECK(access(in_ws("not-there"), F_OK) != 0); /* no ghosts */
+}
+
+TEST(a_link_in_a_writable_place_widens_nothing)
+{
+    char *argv[] = {(char[]){"sh"}, (char[]){"-c"},
+                    (char[]){"cat link/key; ls -A link/; cat hidden 2>&1"}, NULL};
+    struct setup s;
+    struct run r;
+    char outside[256], link[256], hidden[256], target[256];
+
+    snprintf(outside, sizeof(outside), "%s/outside", play_ws);
+    snprintf(link, sizeof(link), "%s/sub/link", play_ws);
+    snprintf(hidden, sizeof(hidden), "%s/sub/hidden", play_ws);
+    snprintf(target, sizeof(target), "%s/sub/target", play_ws);
+    mkdir(outside, 0755);
+    put_file(in_ws("outside/key"), "the key\n");
+    mkdir(in_ws("sub"), 0755);
+    put_file(target, "secret target\n");
+    CHECK(symlink(outside, link) == 0);
+    CHECK(symlink("target", hidden) == 0);
+    setup_init(&s, argv);
+    s.plan.nmounts--; /* not the workspace: only a folder in it */
+    s.mounts[s.plan.nmounts - 1].access = JAIL_HIDE;
+    setup_add(&s, in_ws("sub"), JAIL_WRITE);
+    setup_add(&s, link, JAIL_READ);
+    setup_add(&s, hidden, JAIL_HIDE);
+    s.plan.cwd = in_ws("sub");
+    run_setup(&s, &r);
+    STARTED(r);
+    CHECK(strstr(r.out, "the key") == NULL);
+    CHECK(strstr(r.out, "secret target") == NULL);
+    unlink(link);
+    unlink(hidden);
+}
+
+TEST(links_on_the_way_are_kept)
+{
+    char *argv[] = {(char[]){"sh"}, (char[]){"-c"}, (char[]){"pwd -P; cat f; readlink ../way"},
+                    NULL};
+    struct setup s;
+    struct run r;
+    char way[256], real[256];
+
+    snprintf(real, sizeof(real), "%s/real", play_ws);
+    snprintf(way, sizeof(way), "%s/way", play_ws);
+    mkdir(real, 0755);
+    put_file(in_ws("real/f"), "through\n");
+    CHECK(symlink("real", way) == 0);
+    setup_init(&s, argv);
+    s.plan.nmounts -= 2;
+    setup_add(&s, way, JAIL_WRITE);
+    s.plan.cwd = way;
+    run_setup(&s, &r);
+    STARTED(r);
+    CHECK(has(r.out, "through\nreal\n"));
+    unlink(way);
+}
+
+TEST(the_host_root_read_only)
+{
+    char *argv[] = {(char[]){"sh"}, (char[]){"-c"},
+                    (char[]){"ls -A /run /tmp; ls /proc | grep -c '^[0-9]'; ls /dev | wc -l;"
+                             "echo x > /etc/no; echo x > ok && echo wrote"},
+                    NULL};
+    struct setup s;
+    struct run r;
+
+    setup_init(&s, argv);
+    s.plan.nmounts = 0;
+    setup_add(&s, "/", JAIL_READ);
+    setup_add(&s, play_ws, JAIL_WRITE);
+    run_setup(&s, &r);
+    STARTED(r);
+    CHECK(has(r.out, "/etc/no: Read-only file system"));
+    CHECK(has(r.out, "wrote\n"));
+    CHECK(has(r.out, "\n13\n")); /* /dev */
+}
+
+TEST(no_privilege_is_left)
+{
+    struct run r;
+
+    run_script(
+        "grep -E '^(Cap|NoNew|Seccomp:)' /proc/self/status; echo x > /proc/sys/kernel/"
+        "core_pattern; echo b > /proc/sysrq-trigger; id -u; cat /proc/1/environ; ls /proc/1/root;"
+        "readlink /proc/1/fd/0 || echo none",
+        &r);
+    STARTED(r);
+    CHECK(has(r.out, "CapPrm:\t0000000000000000"));
+    CHECK(has(r.out, "CapEff:\t0000000000000000"));
+    CHECK(has(r.out, "CapBnd:\t0000000000000000"));
+    CHECK(has(r.out, "CapAmb:\t0000000000000000"));
+    CHECK(has(r.out, "NoNewPrivs:\t1"));
+    CHECK(has(r.out, "Seccomp:\t2"));
+    CHECK(has(r.out, "core_pattern: "));
+    CHECK(has(r.out, "sysrq-trigger: "));
+    CHECK(has(r.out, "/proc/1/environ: Permission denied"));
+    CHECK(has(r.out, "/proc/1/root"));
+    CHECK(has(r.out, "none"));
+}
+
+TEST(no_descriptor_is_inherited)
+{
+    int high = fcntl(open("/etc/passwd", O_RDONLY), F_DUPFD, 700);
+    struct run r;
+
+    run_script("ls /proc/self/fd; ls -l /proc/self/fd", &r);
+    close(high);
+    STARTED(r);
+    CHECK(strncmp(r.out, "0\n1\n2\n3\n", 8) == 0);
+    CHECK(strstr(r.out, "700") == NULL);
+}
+
+TEST(folders_terminals_and_sockets_are_refused)
+{
+    char *argv[] = {(char[]){"true"}, NULL};
+    struct setup s;
+    struct run r;
+    int dir = open("/", O_RDONLY | O_DIRECTORY), sock = socket(AF_INET, SOCK_STREAM, 0);
+    int pty = open("/dev/ptmx", O_RDWR | O_NOCTTY), sv[2];
+
+    setup_init(&s, argv);
+    s.plan.stdio[0] = dir;
+    run_setup(&s, &r);
+    CHECK_INT(r.status, -1);
+    CHECK(has(r.e.text, "standard input is a folder"));
+    s.plan.stdio[0] = sock;
+    run_setup(&s, &r);
+    CHECK_INT(r.status, -1);
+    CHECK(has(r.e.text, "socket"));
+    s.plan.stdio[0] = pty;
+    run_setup(&s, &r);
+    CHECK(pty < 0 || r.status == -1);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, sv) == 0);
+    s.plan.stdio[0] = sv[0];
+    run_setup(&s, &r);
+    STARTED(r);
+    close(dir);
+    close(sock);
+    close(pty);
+    close(sv[0]);
+    close(sv[1]);
+}
+
+TEST(a_terminal_of_its_own)
+{
+    char *argv[] = {(char[]){"sh"}, (char[]){"-c"},
+                    (char[]){"tty; stty size; test -t 0 && test -t 1 && echo both; "
+                             "echo via-tty > /dev/tty; ps -o tty= -p $$"},
+                    NULL};
+    struct setup s;
+    struct jail j;
+    struct run r = {.status = -1};
+    size_t n = 0;
+    ssize_t got;
+
+    setup_init(&s, argv);
+    s.plan.pty_mask = 7;
+    s.plan.winsize = (struct winsize){.ws_row = 33, .ws_col = 77};
+    CHECK(jail_start(&s.plan, &j, &r.e));
+    CHECK(j.pty >= 0);
+    CHECK(jail_release(&j, &r.e));
+    wait_exit(&j, &r);
+    while (n < sizeof(r.out) - 1 && (got = read(j.pty, r.out + n, sizeof(r.out) - 1 - n)) > 0)
+        n += (size_t)got;
+    jail_close(&j);
+    CHECK(has(r.out, "/dev/pts/0"));
+    CHECK(has(r.out, "33 77"));
+    CHECK(has(r.out, "both"));
+    CHECK(has(r.out, "via-tty"));
+}
+
+TEST(limits_hold)
+{
+    char *argv[] = {(char[]){"sh"}, (char[]){"-c"},
+                    (char[]){"ulimit -n; ulimit -c; head -c 200000 /dev/zero > big; wc -c < big"},
+                    NULL};
+    struct setup s;
+    struct run r;
+
+    setup_init(&s, argv);
+    s.plan.limits = (struct jail_limits){.open_files = 99, .file_size = 100000};
+    run_setup(&s, &r);
+    STARTED(r);
+    CHECK(has(r.out, "99\n0\n"));
+    CHECK(has(r.out, "100000\n"));
+    unlink(in_ws("big"));
+}
+
+static int count_fds(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    int n = 0;
+
+    while (d != NULL && readdir(d) != NULL)
+        n++;
+    closedir(d);
+    return n;
+}
+
+TEST(no_descriptor_leaks_here)
+{
+    char *argv[] = {(char[]){"true"}, NULL};
+    char *bad[] = {(char[]){"no-such-command"}, NULL};
+    struct setup s;
+    struct run r;
+    int before = count_fds();
+
+    for (int i = 0; i < 3; i++) {
+        setup_init(&s, i == 1 ? bad : argv);
+        s.plan.net = true;
+        s.plan.traps = i == 2 ? 0 : TRAP_CONNECT;
+        s.plan.pty_mask = 1;
+        s.plan.cwd = i == 2 ? "/nowhere" : play_ws;
+        run_setup(&s, &r);
+        CHECK_INT(r.status >= 0, i != 2);
+    }
+    CHECK_INT(count_fds(), before);
+    CHECK_INT(waitpid(-1, NULL, WNOHANG), -1); /* no child is left either */
+}
+
+JAIL_MAIN(NULL, UNIT(runs_and_reports_exit), UNIT(a_missing_command),
+          UNIT(a_command_that_cannot_be_executed), UNIT(a_working_folder_that_is_hidden),
+          UNIT(nothing_but_the_plan_is_visible), UNIT(no_mount_of_the_host_remains),
+          UNIT(read_is_read_only_and_write_writes), UNIT(children_override_parents),
+          UNIT(a_link_in_a_writable_place_widens_nothing), UNIT(links_on_the_way_are_kept),
+          UNIT(the_host_root_read_only), UNIT(no_privilege_is_left),
+          UNIT(no_descriptor_is_inherited), UNIT(folders_terminals_and_sockets_are_refused),
+          UNIT(a_terminal_of_its_own), UNIT(limits_hold), UNIT(no_descriptor_leaks_here))
