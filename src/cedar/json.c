@@ -378,7 +378,7 @@ enum cedar_status cedar_json_parse_deep(struct cedar_arena *arena, struct cedar_
                                         size_t max, uint32_t max_nesting, struct cedar_json *out,
                                         struct cedar_error *err)
 {
-    struct reader r = {arena, text, 0, 0, max_nesting, err};
+    struct reader r = {arena, text.len > 0 ? text : CEDAR_STR(""), 0, 0, max_nesting, err};
     struct cedar_span nowhere = {0, 0};
     struct cedar_json json = {0};
     enum cedar_status status;

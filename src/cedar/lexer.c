@@ -146,6 +146,8 @@ enum cedar_status cedar_lexer_init(struct cedar_lexer *lexer, struct cedar_str s
 {
     struct cedar_span nowhere = {0, 0};
 
+    if (source.len == 0)
+        source = CEDAR_STR(""); /* a pointer that may be added to */
     *lexer = (struct cedar_lexer){.source = source, .err = err};
     if (source.len > CEDAR_MAX_TEXT)
         return cedar_fail(err, CEDAR_ERR_LIMIT, (struct cedar_str){NULL, 0}, nowhere,

@@ -191,16 +191,20 @@ static void put_if(struct cedar_buf *buf, const struct cedar_names *names,
     put_expr(buf, names, e->c, LEVEL_IF);
 }
 
+/* The parser takes four signs in a row; and -(5) is not the literal -5. */
 static void put_unary(struct cedar_buf *buf, const struct cedar_names *names,
                       const struct cedar_expr *e)
 {
-    /* -(5) is not the literal -5 */
-    bool literal = e->kind == EXPR_NEG && e->a->kind == EXPR_LONG;
+    enum cedar_expr_kind kind = e->kind;
+    bool literal;
+    int n = 0;
 
-    put(buf, e->kind == EXPR_NOT ? "!" : "-");
+    for (; n < 4 && e->kind == kind; n++, e = e->a)
+        put(buf, kind == EXPR_NOT ? "!" : "-");
+    literal = e->kind == EXPR_LONG && kind == EXPR_NEG && (n == 4 || e->u.integer >= 0);
     if (literal)
         put(buf, "(");
-    put_expr(buf, names, e->a, literal ? LEVEL_IF : LEVEL_MEMBER);
+    put_expr(buf, names, e, e->kind == EXPR_LONG && kind == EXPR_NEG ? LEVEL_IF : LEVEL_MEMBER);
     if (literal)
         put(buf, ")");
 }
