@@ -190,7 +190,11 @@ static int find_old(struct request *r, int dir_arg)
         return -EINVAL;
     if (path[0] == '\0' && (flags & AT_EMPTY_PATH) != 0)
         return resolve_fd(&w, dirfd, &r->to);
-    int fd = resolve_object(&w, dirfd, path, (flags & AT_SYMLINK_FOLLOW) != 0 ? 0 : O_NOFOLLOW, 0);
+    if ((flags & AT_SYMLINK_FOLLOW) == 0) {
+        error = resolve_entry(&w, dirfd, path, 0, &r->to);
+        return error == 0 && r->to.object < 0 ? -ENOENT : error;
+    }
+    int fd = resolve_object(&w, dirfd, path, 0, 0);
     return fd < 0 ? fd : place_take(&r->kern->view, fd, &r->to);
 }
 
@@ -247,8 +251,11 @@ static enum step act_link(struct request *r)
 
     if (moved(r) || (r->to.st.st_nlink > 0 && !place_unmoved(&r->kern->view, &r->to)))
         return STEP_AGAIN;
-    if (S_ISLNK(r->to.st.st_mode)) /* a magic link cannot name a symbolic link itself */
-        return answer_error(r, EPERM);
+    if (S_ISLNK(r->to.st.st_mode)) { /* a magic link cannot name a symbolic link itself */
+        if (r->to.parent < 0 || !place_same_entry(&r->to))
+            return STEP_AGAIN;
+        return made(r, linkat(r->to.parent, r->to.name, r->at.parent, r->at.name, 0));
+    }
     (void)snprintf(name, sizeof(name), "%d", r->to.object);
     return made(r,
                 linkat(r->kern->view.self_fd, name, r->at.parent, r->at.name, AT_SYMLINK_FOLLOW));

@@ -175,17 +175,21 @@ static int find_both(struct request *r)
     return error;
 }
 
+static int refuse_flags(unsigned flags)
+{
+    if ((flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
+        (flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+        return -EINVAL; /* a whiteout is a device: not for an agent */
+    return 0;
+}
+
 static int refuse(const struct request *r)
 {
     unsigned flags = flags_of(r);
-    bool exchange = (flags & RENAME_EXCHANGE) != 0;
 
-    if ((flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
-        (exchange && (flags & RENAME_NOREPLACE) != 0))
-        return -EINVAL; /* a whiteout is a device: not for an agent */
     if (r->at.dots || r->to.dots)
         return -EBUSY;
-    if (exchange && r->to.object < 0)
+    if ((flags & RENAME_EXCHANGE) != 0 && r->to.object < 0)
         return -ENOENT;
     return (flags & RENAME_NOREPLACE) != 0 && r->to.object >= 0 ? -EEXIST : 0;
 }
@@ -204,8 +208,10 @@ static int add_checks(struct request *r)
 
 static enum step prepare(struct request *r)
 {
-    int error = find_both(r);
+    int error = refuse_flags(flags_of(r));
 
+    if (error == 0)
+        error = find_both(r);
     if (error == 0)
         error = refuse(r);
     r->generation = r->kern->generation;
@@ -214,22 +220,11 @@ static enum step prepare(struct request *r)
     return error != 0 ? answer_error(r, -error) : STEP_JUDGE;
 }
 
-/* Is the entry still the thing that was judged? */
-static bool same_entry(const struct place *p)
-{
-    struct stat st;
-    int rc = fstatat(p->parent, p->name, &st, AT_SYMLINK_NOFOLLOW);
-
-    if (p->object < 0)
-        return rc != 0 && errno == ENOENT;
-    return rc == 0 && st.st_ino == p->st.st_ino && st.st_dev == p->st.st_dev;
-}
-
 static bool as_judged(struct request *r)
 {
     const struct view *v = &r->kern->view;
 
-    if (!same_entry(&r->at) || !same_entry(&r->to) || !place_unmoved(v, &r->at) ||
+    if (!place_same_entry(&r->at) || !place_same_entry(&r->to) || !place_unmoved(v, &r->at) ||
         !place_unmoved(v, &r->to))
         return false;
     return r->generation == r->kern->generation || tour_all(r, r->tour_first) == 0;

@@ -16,7 +16,6 @@
 #include "base/mem.h"
 #include "jail/jail.h"
 #include "jail/uapi.h"
-#include "jail/uapi.h"
 #include "kern/kern.h"
 #include "kern/resolve.h"
 #include "kern/tracee.h"

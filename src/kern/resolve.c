@@ -125,6 +125,16 @@ bool place_unmoved(const struct view *v, const struct place *p)
     return find_path(v, p, now) == 0 && strcmp(now, p->path) == 0;
 }
 
+bool place_same_entry(const struct place *p)
+{
+    struct stat st;
+    int rc = fstatat(p->parent, p->name, &st, AT_SYMLINK_NOFOLLOW);
+
+    if (p->object < 0)
+        return rc != 0 && errno == ENOENT;
+    return rc == 0 && st.st_ino == p->st.st_ino && st.st_dev == p->st.st_dev;
+}
+
 int place_take(const struct view *v, int object, struct place *p)
 {
     p->object = object;
@@ -139,10 +149,10 @@ int place_take(const struct view *v, int object, struct place *p)
 }
 
 /* Where a relative path starts; the caller closes it when *own. */
-static int base_of(const struct walker *w, int dirfd, const char *path, bool *own)
+static int base_of(const struct walker *w, int dirfd, const char *path, uint64_t resolve, bool *own)
 {
     *own = false;
-    if (path[0] == '/')
+    if (path[0] == '/' && (resolve & RESOLVE_IN_ROOT) == 0)
         return w->view->root;
     *own = true;
     if (dirfd == AT_FDCWD)
@@ -183,7 +193,7 @@ int resolve_object(const struct walker *w, int dirfd, const char *path, int flag
 
     if (path[0] == '\0')
         return -ENOENT;
-    int base = base_of(w, dirfd, path, &own);
+    int base = base_of(w, dirfd, path, resolve, &own);
     if (base < 0)
         return base;
     int fd = kernel_open(base, path, flags & (O_NOFOLLOW | O_DIRECTORY), resolve);
@@ -233,9 +243,9 @@ static bool is_dots(const char *name, size_t n)
 static void set_name(struct place *p, const char *name, size_t n, bool slash)
 {
     memcpy(p->name, name, n);
-    if (n == 0)
-        p->name[n++] = '.';
-    if (slash)
+    if (n == 0) /* only slashes: the root itself */
+        p->name[n++] = '/';
+    else if (slash)
         p->name[n++] = '/';
     p->name[n] = '\0';
 }
@@ -282,7 +292,7 @@ int resolve_entry(const struct walker *w, int dirfd, const char *path, uint64_t 
         return -ENOENT;
     if (!split(path, folder, &name, &n))
         return -ENAMETOOLONG;
-    int base = base_of(w, dirfd, path, &own);
+    int base = base_of(w, dirfd, path, resolve, &own);
     if (base < 0)
         return base;
     int parent = refuse_limited_proc(kernel_open(base, folder, O_DIRECTORY, resolve), resolve);
@@ -310,7 +320,7 @@ int resolve_target(const struct walker *w, int dirfd, const char *path, struct p
         return error;
     place_clear(p);
     place_init(p);
-    int base = base_of(w, dirfd, path, &own);
+    int base = base_of(w, dirfd, path, 0, &own);
     if (base < 0)
         return base;
     error = from_walk(w, base, path, true, p);

@@ -64,6 +64,8 @@ void place_init(struct place *p);
 void place_clear(struct place *p); /* closes; also a cleanup function */
 /* Is `path` still what the descriptors mean? False after a rename of something above. */
 bool place_unmoved(const struct view *v, const struct place *p);
+/* Does the entry still hold the very object, or nothing, that was found there? */
+bool place_same_entry(const struct place *p);
 
 /*
  * The object that `path` names, as O_PATH. `flags`: O_NOFOLLOW, O_DIRECTORY. `resolve`: as
