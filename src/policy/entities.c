@@ -163,7 +163,7 @@ static bool make_host(const struct policy *p, struct request *r, struct cedar_en
         cedar_ip_of(&a, &r->attr_ip);
         r->attrs[1] = (struct cedar_field){p->field[FIELD_ADDRESS], cedar_ipaddr(&r->attr_ip)};
         x->n_attrs = 2;
-        if ((address_class(&a) & NET_LOOPBACK) != 0)
+        if (address_class(&a) == NET_LOOPBACK)
             host = STR("localhost");
         else
             add_nets(p, r, x, address_class(&a));

@@ -76,7 +76,7 @@ static bool check_host(struct check *c, struct cedar_span span, struct cedar_str
         return policy_error_at(c->p, c->unit, span, c->e,
                                "a host is a lower-case name without final dot, or an address in "
                                "its shortest form; ports go with context.port");
-    if (is_address && (address_class(&a) & NET_LOOPBACK) != 0)
+    if (is_address && address_class(&a) == NET_LOOPBACK)
         *name = CEDAR_STR("localhost");
     return true;
 }

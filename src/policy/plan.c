@@ -314,8 +314,8 @@ static void take_port(void *ctx, const struct cedar_literal *lit)
     for (size_t i = 0; i < plan->nports; i++)
         if (plan->ports[i] == lit->value.integer)
             return;
-    if (surveyor_decides(x->v, VERB_CONNECT, RESOURCE_HOST, STR("localhost"),
-                         lit->value.integer) > OUTCOME_ASK)
+    if (surveyor_decides(x->v, VERB_CONNECT, RESOURCE_HOST, STR("localhost"), lit->value.integer) >
+        OUTCOME_ASK)
         return;
     x->too_many_ports |= plan->nports == PORTS_MAX;
     if (plan->nports < PORTS_MAX)

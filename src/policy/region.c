@@ -119,6 +119,47 @@ static void survey_rule(struct surveyor *v, size_t i)
             !names_context(text_at(v->p, r, cedar_policy_condition(set, r->index, c).span));
 }
 
+static struct cedar_explanation explain(struct surveyor *v, size_t rule)
+{
+    const struct rule *r = &v->p->rules[rule];
+    struct cedar_explanation x;
+
+    cedar_explain(v->p->units[r->unit].program, r->index, NULL, &v->scratch->request.cedar,
+                  v->scratch->cedar, v->scratch->cedar_size, &x);
+    return x;
+}
+
+static bool make_sample(struct surveyor *v, enum verb verb, enum resource_kind kind,
+                        struct str sample)
+{
+    const char *reason;
+    struct action a;
+
+    action_init(&a, verb, kind, sample);
+    return request_make(v->p, v->s, &a, &v->scratch->request, &reason);
+}
+
+/*
+ * The verbs that the scope of each rule rules out. Asked for an agent that has every label, as
+ * the principal is looked at first.
+ */
+static void find_other_verbs(struct surveyor *v)
+{
+    struct session labelled = *v->s;
+    const struct session *session = v->s;
+
+    labelled.labels = UINT64_MAX;
+    v->s = &labelled;
+    for (unsigned verb = 0; verb < VERB_COUNT; verb++) {
+        if (!make_sample(v, (enum verb)verb, RESOURCE_FILE, STR("/x")))
+            continue;
+        for (size_t i = 0; i < v->p->nrules; i++)
+            if (explain(v, i).outcome == CEDAR_NO_ACTION)
+                v->rules[i].other_verbs |= 1u << verb;
+    }
+    v->s = session;
+}
+
 struct surveyor *surveyor_new(const struct policy *p, const struct session *s)
 {
     struct surveyor *v = xcalloc(1, sizeof(*v));
@@ -129,6 +170,7 @@ struct surveyor *surveyor_new(const struct policy *p, const struct session *s)
     v->rules = arena_alloc(&v->arena, (p->nrules + 1) * sizeof(*v->rules));
     for (size_t i = 0; i < p->nrules; i++)
         survey_rule(v, i);
+    find_other_verbs(v);
     return v;
 }
 
@@ -139,16 +181,6 @@ void surveyor_free(struct surveyor *v)
     policy_scratch_free(v->scratch);
     arena_release(&v->arena);
     free(v);
-}
-
-static struct cedar_explanation explain(struct surveyor *v, size_t rule)
-{
-    const struct rule *r = &v->p->rules[rule];
-    struct cedar_explanation x;
-
-    cedar_explain(v->p->units[r->unit].program, r->index, NULL, &v->scratch->request.cedar,
-                  v->scratch->cedar, v->scratch->cedar_size, &x);
-    return x;
 }
 
 static enum holds holds(struct surveyor *v, size_t rule, enum verb verb)
@@ -163,7 +195,6 @@ static enum holds holds(struct surveyor *v, size_t rule, enum verb verb)
         return v->rules[rule].folders_only ? HOLDS_YES : HOLDS_OPEN;
     case CEDAR_NO_ACTION:
     case CEDAR_IS_TEMPLATE:
-        v->rules[rule].other_verbs |= 1u << verb;
         return HOLDS_NO;
     case CEDAR_NO_PRINCIPAL:
     case CEDAR_NO_RESOURCE:
@@ -174,16 +205,6 @@ static enum holds holds(struct surveyor *v, size_t rule, enum verb verb)
         break;
     }
     return HOLDS_OPEN;
-}
-
-static bool make_sample(struct surveyor *v, enum verb verb, enum resource_kind kind,
-                        struct str sample)
-{
-    const char *reason;
-    struct action a;
-
-    action_init(&a, verb, kind, sample);
-    return request_make(v->p, v->s, &a, &v->scratch->request, &reason);
 }
 
 enum said surveyor_says(struct surveyor *v, enum verb verb, enum resource_kind kind,
@@ -274,6 +295,8 @@ bool surveyor_concerns(struct surveyor *v, size_t rule, enum verb verb, enum res
                                                         [RESOURCE_HOST] = "x.invalid"};
     struct cedar_explanation x;
 
+    if ((v->rules[rule].other_verbs >> verb & 1) != 0)
+        return false;
     if (samples[kind] == NULL || !make_sample(v, verb, kind, str_of(samples[kind])) ||
         !scope_fits(v, rule, kind))
         return false;

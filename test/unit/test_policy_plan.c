@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lowering: what goes into mounts, what is trapped, and that no rule falls between. */
+#include "unit.h"
+
+#include "policy/plan.h"
+
+#define HOME "/home/u"
+#define WORK HOME "/proj"
+
+/* A host: what exists; folders end with '/'. */
+static const char *const host_paths[] = {
+    "/usr/",
+    "/etc/",
+    "/etc/shadow",
+    "/home/",
+    "/home/u/",
+    "/root/",
+    "/var/",
+    "/tmp/",
+    "/run/",
+    "/run/docker.sock",
+    WORK "/",
+    WORK "/keep/",
+    WORK "/.git/",
+    WORK "/notes",
+    HOME "/.ssh/",
+    HOME "/.npmrc",
+    HOME "/.bashrc",
+    HOME "/.gitconfig",
+    HOME "/.cargo/",
+    HOME "/.cargo/registry/",
+    HOME "/.cargo/credentials.toml",
+    HOME "/.cache/",
+    HOME "/.claude/",
+    HOME "/.claude.json",
+};
+
+static bool exists(void *ctx, const char *path, bool *directory)
+{
+    size_t n = strlen(path);
+
+    (void)ctx;
+    for (size_t i = 0; i < ARRAY_LEN(host_paths); i++)
+        if (strncmp(host_paths[i], path, n) == 0 &&
+            (host_paths[i][n] == '\0' || strcmp(host_paths[i] + n, "/") == 0)) {
+            *directory = host_paths[i][n] == '/';
+            return true;
+        }
+    return false;
+}
+
+static const char *const tops[] = {"/usr", "/etc", "/home", "/root",
+                                   "/var", "/tmp", "/run",  "/bin"};
+static const struct plan_host host = {tops, ARRAY_LEN(tops), exists, NULL};
+static const struct session session = {.agent = {"claude", 6},
+                                       .user = {"u", 1},
+                                       .home = {HOME, sizeof(HOME) - 1},
+                                       .workspace = {WORK, sizeof(WORK) - 1}};
+static struct err problem;
+static struct policy *policy;
+static struct plan plan;
+
+static bool make(const char *text)
+{
+    struct policy_text t = {"test.cedar", str_of(text)};
+
+    problem = (struct err){0};
+    policy = policy_load(&t, 1, HOME, &problem);
+    if (policy == NULL)
+        printf("# %s\n", problem.text);
+    return policy != NULL && policy_plan(policy, &session, &host, &plan, &problem);
+}
+
+static void drop(void)
+{
+    plan_release(&plan);
+    policy_free(policy);
+}
+
+static bool has_mount(const char *path, enum plan_access access)
+{
+    for (size_t i = 0; i < plan.nmounts; i++)
+        if (strcmp(plan.mounts[i].path, path) == 0)
+            return plan.mounts[i].access == access;
+    return false;
+}
+
+static bool is_mount(const char *path)
+{
+    for (size_t i = 0; i < plan.nmounts; i++)
+        if (strcmp(plan.mounts[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+#define FILES \
+    "action in [Action::\"read\", Action::\"write\", Action::\"create\", Action::\"delete\"]"
+#define READS "permit (principal, action == Action::\"read\", resource)"
+#define BASE                                                                           \
+    "permit (principal, " FILES ", resource) when "                                    \
+    "{ resource in principal.workspace || resource in [Dir::\"/tmp\", Dir::\"/dev\", " \
+    "Dir::\"/proc\", Dir::\"/run\"] };" READS " when { resource in Dir::\"/usr\" };"   \
+    "permit (principal, action == Action::\"connect\", resource is Socket);"
+
+TEST(folders_go_into_mounts_and_trap_nothing)
+{
+    CHECK(make(BASE));
+    CHECK(has_mount(WORK, PLAN_WRITE));
+    CHECK(has_mount("/usr", PLAN_READ));
+    CHECK(!is_mount("/etc") && !is_mount("/home") && !is_mount(HOME) && !is_mount("/root"));
+    CHECK(plan.traps == 0);
+    CHECK(!plan.gate && !plan.verify_exec && plan.nports == 0 && plan.nlate == 0);
+    drop();
+}
+
+TEST(the_hosts_own_tmp_and_run_are_never_shown)
+{
+    CHECK(make("permit (principal, action, resource);"));
+    for (size_t i = 0; i < plan.nmounts; i++) {
+        const char *path = plan.mounts[i].path;
+
+        CHECK(plan.mounts[i].fresh == (strcmp(path, "/tmp") == 0 || strcmp(path, "/run") == 0 ||
+                                       strcmp(path, "/dev") == 0 || strcmp(path, "/proc") == 0));
+    }
+    CHECK(has_mount("/etc", PLAN_WRITE) && has_mount("/home", PLAN_WRITE));
+    CHECK(plan.traps == 0 && plan.gate);
+    drop();
+}
+
+TEST(a_folder_in_a_folder_overrides)
+{
+    CHECK(make(BASE "forbid (principal, " FILES ", resource in Dir::\"~/proj/.git\");"
+                    "forbid (principal, action in [Action::\"write\", Action::\"create\", "
+                    "Action::\"delete\"], resource in Dir::\"~/proj/keep\");"));
+    CHECK(has_mount(WORK "/.git", PLAN_HIDE));
+    CHECK(has_mount(WORK "/keep", PLAN_READ));
+    CHECK(plan.traps == 0);
+    CHECK(plan_access_of(&plan, WORK "/keep/x") == PLAN_READ);
+    CHECK(plan_access_of(&plan, WORK "/keeping") == PLAN_WRITE);
+    CHECK(plan_access_of(&plan, "/home/u/other") == PLAN_HIDE);
+    drop();
+}
+
+TEST(write_rules_beyond_folders_trap_writes)
+{
+    static const char *const rules[] = {
+        "forbid (principal, action == Action::\"write\", resource) when "
+        "{ resource.path like \"*/.git/hooks/*\" };",
+        "forbid (principal, action == Action::\"create\", resource in Dir::\"~/proj/new\");",
+        "forbid (principal, action == Action::\"delete\", resource);",
+        "@ask(\"?\") forbid (principal, action == Action::\"write\", resource);",
+        "forbid (principal, action == Action::\"write\", resource) when { context.op == \"chmod\" "
+        "};",
+        "forbid (principal in Label::\"x\", action == Action::\"write\", resource);",
+        "forbid (principal, action == Action::\"write\", resource) when "
+        "{ principal in Label::\"x\" };",
+        "forbid (principal, action == Action::\"write\", resource == File::\"~/proj\");"};
+
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        AUTO_FREE char *text = xasprintf("%s%s", BASE, rules[i]);
+
+        CHECK(make(text));
+        if (plan.traps != PLAN_TRAP_WRITE)
+            printf("# %s traps %u\n", rules[i], plan.traps);
+        CHECK(plan.traps == PLAN_TRAP_WRITE);
+        CHECK(has_mount(WORK, PLAN_WRITE));
+        drop();
+    }
+}
+
+TEST(read_rules_beyond_folders_trap_reads)
+{
+    static const char *const rules[] = {
+        "forbid (principal, action == Action::\"read\", resource) when "
+        "{ resource.name like \"*.pem\" };",
+        "@ask(\"?\") forbid (principal, action == Action::\"read\", resource in "
+        "Dir::\"~/proj/keep\");",
+        "forbid (principal, action == Action::\"read\", resource) when "
+        "{ principal in Label::\"x\" };",
+        "forbid (principal, action == Action::\"read\", resource) unless "
+        "{ resource.path like \"/usr/*\" || resource in principal.workspace };"};
+
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        AUTO_FREE char *text = xasprintf("%s%s", BASE, rules[i]);
+
+        CHECK(make(text));
+        if ((plan.traps & PLAN_TRAP_READ) == 0)
+            printf("# %s traps %u\n", rules[i], plan.traps);
+        CHECK((plan.traps & PLAN_TRAP_READ) != 0);
+        CHECK(plan_access_of(&plan, WORK "/x") != PLAN_HIDE);
+        drop();
+    }
+}
+
+TEST(a_permit_beyond_folders_shows_no_more_than_its_folder)
+{
+    CHECK(make(BASE READS " when { resource in Dir::\"/etc\" && resource.name like \"*.conf\" };"));
+    CHECK(has_mount("/etc", PLAN_READ));
+    CHECK(plan.traps == PLAN_TRAP_READ);
+    CHECK(!is_mount("/root") && !is_mount(HOME));
+    drop();
+    /* a permit on a name alone may hold anywhere: everything must be seen to be judged */
+    CHECK(make(BASE READS " when { resource.name like \"*.conf\" };"));
+    CHECK(has_mount("/root", PLAN_READ) && (plan.traps & PLAN_TRAP_READ) != 0);
+    drop();
+}
+
+TEST(one_file_is_mounted_alone)
+{
+    CHECK(make(BASE READS " when { resource == File::\"~/.gitconfig\" };"
+                          "permit (principal, action == Action::\"read\", resource == "
+                          "File::\"/etc/shadow\");"));
+    CHECK(has_mount(HOME "/.gitconfig", PLAN_READ));
+    CHECK(has_mount("/etc/shadow", PLAN_READ) && !is_mount("/etc"));
+    CHECK(plan.traps == 0);
+    drop();
+    /* of a folder, a File is the folder alone: what is below is not permitted with it */
+    CHECK(make(BASE READS " when { resource == File::\"~/.ssh\" };"));
+    CHECK(!is_mount(HOME "/.ssh"));
+    drop();
+    CHECK(make(BASE "forbid (principal, action == Action::\"read\", resource == "
+                    "File::\"~/proj/keep\");"));
+    CHECK(plan.traps == PLAN_TRAP_READ);
+    drop();
+}
+
+TEST(what_is_hidden_before_it_exists_is_told)
+{
+    CHECK(make(BASE "forbid (principal, " FILES ", resource in Dir::\"~/proj/token\");"));
+    CHECK(plan.nlate == 1);
+    CHECK_STR(plan.late[0], WORK "/token");
+    CHECK(plan.traps == PLAN_TRAP_WRITE); /* so that the agent does not make it */
+    drop();
+}
+
+TEST(sockets_are_seen_or_judged)
+{
+    CHECK(make(BASE "forbid (principal, action == Action::\"connect\", resource in "
+                    "Dir::\"~/proj/keep\");"));
+    CHECK(plan.traps == PLAN_TRAP_CONNECT);
+    drop();
+    CHECK(make("permit (principal, action == Action::\"connect\", resource == "
+               "Socket::\"/run/docker.sock\");" READS " when { resource in Dir::\"/usr\" };"));
+    CHECK(has_mount("/run/docker.sock", PLAN_READ));
+    CHECK((plan.traps & PLAN_TRAP_CONNECT) != 0);
+    drop();
+    CHECK(make(READS " when { resource in Dir::\"/usr\" };"));
+    CHECK((plan.traps & PLAN_TRAP_CONNECT) != 0);
+    drop();
+}
+
+TEST(the_gate_is_needed_if_something_may_be_sent)
+{
+    static const char *const with[] = {
+        "permit (principal, action, resource == Host::\"a.example\");",
+        "permit (principal, action in Action::\"send\", resource in Domain::\"a.example\");",
+        "permit (principal, action == Action::\"connect\", resource is Host) when "
+        "{ context.port == 443 };",
+        "permit (principal, action, resource in Net::\"private\");"};
+    static const char *const without[] = {
+        "permit (principal, action == Action::\"connect\", resource is Socket);",
+        "permit (principal, action == Action::\"read\", resource);",
+        "forbid (principal, action, resource == Host::\"a.example\");"};
+
+    for (size_t i = 0; i < ARRAY_LEN(with); i++) {
+        CHECK(make(with[i]));
+        CHECK(plan.gate);
+        drop();
+    }
+    for (size_t i = 0; i < ARRAY_LEN(without); i++) {
+        CHECK(make(without[i]));
+        CHECK(!plan.gate);
+        drop();
+    }
+}
+
+TEST(loopback_ports_are_those_named)
+{
+    CHECK(make("permit (principal, action == Action::\"connect\", resource == Host::\"127.0.0.1\") "
+               "when { context.port == 8080 || context.port == 8081 };"
+               "permit (principal, action == Action::\"connect\", resource == Host::\"a.example\") "
+               "when { context.port == 443 };"
+               "forbid (principal, action == Action::\"connect\", resource) when "
+               "{ context.port == 8081 || context.port == 70000 || context.port == -5 };"));
+    CHECK(plan.nports == 1);
+    CHECK(plan.ports[0] == 8080);
+    CHECK(plan.gate);
+    drop();
+}
+
+TEST(execs_are_verified_where_a_rule_looks_at_them)
+{
+    CHECK(make(BASE "permit (principal, action == Action::\"exec\", resource);"));
+    CHECK(!plan.verify_exec);
+    drop();
+    CHECK(make(BASE "permit (principal, action == Action::\"exec\", resource in Dir::\"/usr\");"));
+    CHECK(plan.verify_exec);
+    drop();
+    CHECK(make(BASE "permit (principal, action == Action::\"exec\", resource);"
+                    "forbid (principal, action == Action::\"exec\", resource) when "
+                    "{ context.argv.contains(\"publish\") };"));
+    CHECK(plan.verify_exec);
+    drop();
+}
+
+TEST(a_rule_that_nobody_holds_is_an_error)
+{
+    CHECK(!make(BASE "@id(\"forum\") forbid (principal, action == Action::\"call\", resource == "
+                     "Tool::\"forum/post\");"));
+    CHECK(problem.code == EX_HOST);
+    CHECK(strstr(problem.text, "rule forum cannot be enforced") != NULL);
+    CHECK(strstr(problem.text, "test.cedar:1:") != NULL);
+    policy_free(policy);
+}
+
+static unsigned where(const char *id)
+{
+    struct plan_rule *rules = policy_where(policy, &session, &plan);
+
+    for (size_t i = 0; i < policy_rules(policy); i++)
+        if (strcmp(policy_rule(policy, i).id, id) == 0)
+            return rules[i].where;
+    return 0;
+}
+
+TEST(the_preset_is_lowered)
+{
+    struct str preset = policy_preset("coding");
+
+    CHECK(make(preset.p));
+    CHECK(plan.traps == PLAN_TRAP_WRITE);
+    CHECK(plan.gate && plan.verify_exec && plan.nports == 0);
+    CHECK(has_mount(WORK, PLAN_WRITE));
+    CHECK(has_mount("/usr", PLAN_READ) && has_mount("/etc", PLAN_READ));
+    CHECK(has_mount("/etc/shadow", PLAN_HIDE));
+    CHECK(has_mount(HOME "/.gitconfig", PLAN_READ));
+    CHECK(has_mount(HOME "/.cargo", PLAN_READ) && has_mount(HOME "/.cargo/registry", PLAN_WRITE));
+    CHECK(has_mount(HOME "/.cargo/credentials.toml", PLAN_HIDE));
+    CHECK(has_mount(HOME "/.claude", PLAN_WRITE) && has_mount(HOME "/.claude.json", PLAN_WRITE));
+    static const char *const hidden[] = {HOME,    HOME "/.ssh", HOME "/.npmrc", HOME "/.bashrc",
+                                         "/root", "/home",      "/var/lib/x",   HOME "/other"};
+    for (size_t i = 0; i < ARRAY_LEN(hidden); i++)
+        CHECK(plan_access_of(&plan, hidden[i]) == PLAN_HIDE);
+    CHECK(where("system") == WHERE_KERNEL);
+    CHECK(where("git-hooks") == WHERE_KERN);
+    CHECK(where("publish") == WHERE_KERN);
+    CHECK(where("models") == WHERE_GATE);
+    CHECK(where("secrets") == (WHERE_KERNEL | WHERE_KERN));
+    drop();
+}
+
+UNIT_MAIN(UNIT(folders_go_into_mounts_and_trap_nothing),
+          UNIT(the_hosts_own_tmp_and_run_are_never_shown), UNIT(a_folder_in_a_folder_overrides),
+          UNIT(write_rules_beyond_folders_trap_writes), UNIT(read_rules_beyond_folders_trap_reads),
+          UNIT(a_permit_beyond_folders_shows_no_more_than_its_folder),
+          UNIT(one_file_is_mounted_alone), UNIT(what_is_hidden_before_it_exists_is_told),
+          UNIT(sockets_are_seen_or_judged), UNIT(the_gate_is_needed_if_something_may_be_sent),
+          UNIT(loopback_ports_are_those_named), UNIT(execs_are_verified_where_a_rule_looks_at_them),
+          UNIT(a_rule_that_nobody_holds_is_an_error), UNIT(the_preset_is_lowered))
