@@ -46,6 +46,7 @@ struct world {
     bool verify;
     world_judge *judge;
     int hold_ms;
+    bool lives_on; /* the agent is not killed when kern ends */
     /* results */
     int status;          /* of the agent, as waitpid has it */
     int kern_status;     /* -1: kern was still serving at the end, as it should */
@@ -268,7 +269,8 @@ static inline bool world_run(struct world *w, int (*run)(void *), void *arg)
         if (waitpid(k, &w->kern_status, WNOHANG) == k) {
             world_log(w, "kern ended early: %x\n", w->kern_status);
             k = -1;
-            kill(a, SIGKILL);
+            if (!w->lives_on)
+                kill(a, SIGKILL);
             break;
         }
     }

@@ -500,11 +500,339 @@ TEST(same_as_bare_with_everything_trapped)
     compare(TRAP_EXEC | TRAP_WRITE | TRAP_READ);
 }
 
+/* What is refused, and by which names */
+
+static bool like(const struct action *a, const char *part)
+{
+    return memmem(a->resource.p, a->resource.n, part, strlen(part)) != NULL;
+}
+
+/* Nothing may be written, made or removed in a folder `guard/inner`, wherever that is. */
+static enum outcome guard(const struct action *a)
+{
+    return a->verb != VERB_READ && a->verb != VERB_EXEC && like(a, "/guard/inner") ? OUTCOME_DENY
+                                                                                   : OUTCOME_ALLOW;
+}
+
+#define MUST_FAIL(n, call, error)                                         \
+    do {                                                                  \
+        errno = 0;                                                        \
+        if ((call) != -1 || errno != (error)) {                           \
+            fprintf(stderr, "# %s: %s\n", #call, strerrorname_np(errno)); \
+            return (n);                                                   \
+        }                                                                 \
+    } while (0)
+#define MUST_WORK(n, call)                                                \
+    do {                                                                  \
+        if ((call) == -1) {                                               \
+            fprintf(stderr, "# %s: %s\n", #call, strerrorname_np(errno)); \
+            return (n);                                                   \
+        }                                                                 \
+    } while (0)
+
+static int refusals(void *arg)
+{
+    char path[64];
+    struct timespec now[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
+    struct open_how how = {.flags = O_WRONLY};
+
+    (void)arg;
+    if (chdir(dir) != 0)
+        return 99;
+    MUST_FAIL(1, open("guard/inner/file", O_WRONLY), EACCES);
+    MUST_FAIL(2, open("guard/inner/new", O_WRONLY | O_CREAT, 0600), EACCES);
+    MUST_FAIL(3, open("guard/../guard/./inner//file", O_RDWR), EACCES);
+    MUST_FAIL(4, open("by-link", O_WRONLY), EACCES);
+    MUST_FAIL(5, open("dangle", O_WRONLY | O_CREAT, 0600), EACCES);
+    MUST_FAIL(6, open("guard/inner/file", O_RDONLY | O_TRUNC), EACCES);
+    MUST_FAIL(7, creat("guard/inner/file", 0600), EACCES);
+    MUST_FAIL(8, (int)syscall(SYS_openat2, AT_FDCWD, "guard/inner/file", &how, sizeof(how)),
+              EACCES);
+    int in = open("guard/inner", O_RDONLY | O_DIRECTORY), fd = open("guard/inner/file", O_RDONLY);
+    MUST_FAIL(9, openat(in, "file", O_WRONLY), EACCES);
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    MUST_FAIL(10, open(path, O_WRONLY), EACCES);
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/file", in);
+    MUST_FAIL(11, open(path, O_WRONLY), EACCES);
+    MUST_FAIL(12, fchmod(fd, 0666), EACCES);
+    MUST_FAIL(13, chmod("by-link", 0666), EACCES);
+    MUST_FAIL(14, fchown(fd, getuid(), getgid()), EACCES);
+    MUST_FAIL(15, futimens(fd, now), EACCES);
+    MUST_FAIL(16, truncate("by-link", 0), EACCES);
+    MUST_FAIL(17, fsetxattr(fd, "user.x", "y", 1, 0), EACCES);
+    MUST_FAIL(18, unlink("guard/inner/file"), EACCES);
+    MUST_FAIL(19, unlinkat(in, "file", 0), EACCES);
+    MUST_FAIL(20, mkdir("guard/inner/d", 0700), EACCES);
+    MUST_FAIL(21, symlink("x", "guard/inner/s"), EACCES);
+    MUST_FAIL(22, mknod("guard/inner/n", S_IFIFO | 0600, 0), EACCES);
+    /* a second name of a guarded file would be a way to write it */
+    MUST_FAIL(23, link("guard/inner/file", "second"), EACCES);
+    MUST_FAIL(24, linkat(AT_FDCWD, "by-link", AT_FDCWD, "second", AT_SYMLINK_FOLLOW), EACCES);
+    MUST_FAIL(25, link("outside", "guard/inner/second"), EACCES);
+    MUST_FAIL(26, rename("outside", "guard/inner/file"), EACCES);
+    MUST_FAIL(27, rename("guard/inner/file", "out"), EACCES);
+    MUST_FAIL(28, (int)syscall(SYS_renameat2, AT_FDCWD, "outside", in, "file", RENAME_EXCHANGE),
+              EACCES);
+    /* the folder above it may not go either, as it takes what is guarded with it */
+    MUST_FAIL(29, rename("guard", "g"), EACCES);
+    MUST_FAIL(30,
+              (int)syscall(SYS_renameat2, AT_FDCWD, "guard", AT_FDCWD, "other", RENAME_EXCHANGE),
+              EACCES);
+    MUST_FAIL(31, rmdir("guard/inner"), EACCES);
+    /* and what was made elsewhere may not come there */
+    MUST_WORK(32, mkdir("prepared", 0700));
+    MUST_WORK(33, mkdir("prepared/inner", 0700));
+    MUST_WORK(34, close(open("prepared/inner/evil", O_WRONLY | O_CREAT, 0600)));
+    MUST_WORK(35, mkdir("elsewhere", 0700));
+    MUST_FAIL(36, rename("prepared", "elsewhere/guard"), EACCES);
+    MUST_FAIL(37, rename("prepared/inner", "elsewhere/../guard/inner"), EACCES);
+    MUST_WORK(38, symlink("guard", "alias"));
+    MUST_FAIL(39, open("alias/inner/file", O_WRONLY), EACCES);
+    MUST_WORK(40, rename("prepared", "elsewhere/fine"));
+    /* devices and other processes are not kern's to open */
+    MUST_FAIL(41, open("/proc/1/oom_score_adj", O_WRONLY), EACCES);
+    MUST_FAIL(42, open("/proc/self/mem", O_RDWR), EACCES);
+    MUST_FAIL(43, open("/proc/sys/kernel/core_pattern", O_WRONLY), EACCES);
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd/0", (int)getppid());
+    MUST_FAIL(44, open(path, O_WRONLY), EACCES);
+    (void)snprintf(path, sizeof(path), "/proc/%d/root/tmp/x", (int)getppid());
+    MUST_FAIL(45, open(path, O_WRONLY | O_CREAT, 0600), EACCES);
+    MUST_FAIL(46, mknod("dev", S_IFCHR | 0600, 0x103), EPERM);
+    return 0;
+}
+
+static void make_guarded(void)
+{
+    make_dir();
+    must(mkdir("guard", 0700));
+    must(mkdir("guard/inner", 0700));
+    must(mkdir("other", 0700));
+    must(close(creat("guard/inner/file", 0600)));
+    must(close(creat("outside", 0600)));
+    must(symlink("guard/inner/file", "by-link"));
+    must(symlink("guard/inner/not-yet", "dangle"));
+}
+
+TEST(refused_by_every_name)
+{
+    AUTO_FREE struct world *w = world_new(TRAP_EXEC | TRAP_WRITE, false, guard);
+
+    make_guarded();
+    CHECK(world_run(w, refusals, NULL));
+    CHECK(access("guard/inner/new", F_OK) != 0 && access("second", F_OK) != 0);
+    clean();
+    if (world_code(w) != 0)
+        printf("# %s", w->log);
+    CHECK_INT(world_code(w), 0);
+    CHECK_INT(w->kern_status, -1);
+}
+
+/* While a write is asked about, the name is led elsewhere: what is written is what was asked. */
+static enum outcome ask_slow(const struct action *a)
+{
+    return a->verb == VERB_WRITE && like(a, "slow") ? OUTCOME_ASK : guard(a);
+}
+
+static int turned_while_asked(void *arg)
+{
+    int status;
+
+    (void)arg;
+    if (chdir(dir) != 0)
+        return 99;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int fd = open("turn/slow", O_WRONLY);
+        _exit(fd >= 0 && write(fd, "x", 1) == 1 ? 0 : errno);
+    }
+    usleep(100000);
+    MUST_WORK(1, unlink("turn"));
+    MUST_WORK(2, symlink("guard/inner", "turn"));
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+}
+
+TEST(turned_while_asked)
+{
+    AUTO_FREE struct world *w = world_new(TRAP_EXEC | TRAP_WRITE, false, ask_slow);
+    struct stat good, bad_one;
+
+    make_guarded();
+    must(mkdir("fine", 0700));
+    must(close(creat("fine/slow", 0600)));
+    must(close(creat("guard/inner/slow", 0600)));
+    must(symlink("fine", "turn"));
+    CHECK(world_run(w, turned_while_asked, NULL));
+    must(stat("fine/slow", &good));
+    must(stat("guard/inner/slow", &bad_one));
+    clean();
+    CHECK_INT(world_code(w), 0);
+    CHECK_INT(good.st_size, 1);
+    CHECK_INT(bad_one.st_size, 0);
+}
+
+/* While the move of a folder is asked about, something is put into it. */
+static enum outcome ask_move(const struct action *a)
+{
+    bool rename = a->has[FIELD_OP] && str_is(a->field[FIELD_OP].str, "rename");
+
+    return rename && like(a, "/moving") && !like(a, "/moving/") ? OUTCOME_ASK : guard(a);
+}
+
+static int filled_while_asked(void *arg)
+{
+    int status;
+
+    (void)arg;
+    if (chdir(dir) != 0)
+        return 99;
+    MUST_WORK(1, mkdir("moving", 0700));
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(rename("moving", "moved") == 0 ? 0 : errno);
+    usleep(100000);
+    MUST_WORK(2, mkdir("moving/x", 0700));
+    MUST_WORK(3, mkdir("moving/x/y", 0700));
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+}
+
+static enum outcome ask_then_guard(const struct action *a)
+{
+    enum outcome o = ask_move(a);
+
+    return o == OUTCOME_ALLOW && like(a, "moved/x") ? OUTCOME_DENY : o;
+}
+
+TEST(folder_filled_while_asked)
+{
+    AUTO_FREE struct world *w = world_new(TRAP_EXEC | TRAP_WRITE, false, ask_then_guard);
+
+    make_dir();
+    CHECK(world_run(w, filled_while_asked, NULL));
+    bool moved = access("moved", F_OK) == 0;
+    clean();
+    CHECK_INT(world_code(w), EACCES);
+    CHECK(!moved);
+}
+
+/* Reading is judged where it is trapped. */
+static enum outcome no_secret(const struct action *a)
+{
+    return like(a, "secret") ? OUTCOME_DENY : OUTCOME_ALLOW;
+}
+
+static int reads(void *arg)
+{
+    char path[64];
+    struct open_how how = {.flags = O_RDONLY};
+
+    (void)arg;
+    if (chdir(dir) != 0)
+        return 99;
+    MUST_FAIL(1, open("secret", O_RDONLY), EACCES);
+    MUST_FAIL(2, open("./d/../secret", O_RDONLY | O_CLOEXEC), EACCES);
+    MUST_FAIL(3, (int)syscall(SYS_openat2, AT_FDCWD, "secret", &how, sizeof(how)), EACCES);
+    int fd = open("secret", O_PATH);
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    MUST_FAIL(4, open(path, O_RDONLY), EACCES);
+    MUST_FAIL(5, link("secret", "other"), EACCES);
+    MUST_WORK(6, open("d", O_RDONLY | O_DIRECTORY));
+    MUST_WORK(7, open("/proc/self/status", O_RDONLY));
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)getppid());
+    MUST_WORK(8, open(path, O_RDONLY));
+    (void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)getppid());
+    MUST_FAIL(9, open(path, O_RDONLY), EACCES);
+    MUST_WORK(10, open("/etc/passwd", O_RDONLY));
+    return 0;
+}
+
+TEST(reads_judged)
+{
+    AUTO_FREE struct world *w = world_new(TRAP_EXEC | TRAP_WRITE | TRAP_READ, false, no_secret);
+
+    make_dir();
+    must(close(creat("secret", 0600)));
+    CHECK(world_run(w, reads, NULL));
+    clean();
+    CHECK_INT(world_code(w), 0);
+}
+
+/* Whoever changes the process changes what a relative path means, not what was judged. */
+static int umasks(void *arg)
+{
+    struct stat st;
+
+    (void)arg;
+    if (chdir(dir) != 0)
+        return 99;
+    for (unsigned m = 0; m < 0777; m += 0111) {
+        umask((mode_t)m);
+        MUST_WORK(1, close(open("masked", O_WRONLY | O_CREAT | O_EXCL, 0777)));
+        must(stat("masked", &st));
+        if ((st.st_mode & 0777) != (0777 & ~m))
+            return 2;
+        MUST_WORK(3, unlink("masked"));
+    }
+    return 0;
+}
+
+TEST(umask_of_the_task)
+{
+    AUTO_FREE struct world *w = world_new(TRAP_EXEC | TRAP_WRITE, false, NULL);
+
+    make_dir();
+    CHECK(world_run(w, umasks, NULL));
+    clean();
+    CHECK_INT(world_code(w), 0);
+}
+
+/* The judge goes: kern goes, and with it every trapped call. */
+static int alone(void *arg)
+{
+    (void)arg;
+    if (chdir(dir) != 0)
+        return 99;
+    MUST_WORK(1, close(open("before", O_WRONLY | O_CREAT, 0600)));
+    kill(getppid(), SIGUSR1);
+    usleep(300000);
+    MUST_FAIL(2, open("after", O_WRONLY | O_CREAT, 0600), ENOSYS);
+    return 0;
+}
+
+static struct world *deaf;
+
+static void go_deaf(int signal)
+{
+    (void)signal;
+    (void)shutdown(deaf->sock, SHUT_RDWR);
+}
+
+TEST(judge_gone_nothing_goes)
+{
+    AUTO_FREE struct world *w = world_new(TRAP_EXEC | TRAP_WRITE, false, NULL);
+
+    deaf = w;
+    w->lives_on = true;
+    make_dir();
+    (void)signal(SIGUSR1, go_deaf);
+    CHECK(world_run(w, alone, NULL));
+    clean();
+    CHECK_INT(world_code(w), 0);
+    CHECK_INT(w->kern_status, EX_ROLE << 8);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
         UNIT(same_as_bare_with_writes_trapped),
         UNIT(same_as_bare_with_everything_trapped),
+        UNIT(refused_by_every_name),
+        UNIT(turned_while_asked),
+        UNIT(folder_filled_while_asked),
+        UNIT(reads_judged),
+        UNIT(umask_of_the_task),
+        UNIT(judge_gone_nothing_goes),
     };
 
     return unit_run(tests, ARRAY_LEN(tests));
