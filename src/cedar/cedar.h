@@ -479,6 +479,27 @@ enum cedar_status cedar_validate_request(const struct cedar_schema *schema,
                                          cedar_report_fn *report, void *ctx, bool *valid,
                                          struct cedar_error *err);
 
+/*
+ * What a program does beyond permit and forbid, by the keys of annotations; each list ends with
+ * NULL, or is NULL.
+ */
+struct cedar_lint_options {
+    const char *const *duties;       /* that give a policy an effect of its own */
+    const char *const *softens;      /* that make a forbid less than final */
+    const char *const *needs_permit; /* that are of use only where something may be permitted */
+};
+
+/*
+ * Reports what is odd in valid policies, as warnings: a policy that another of its effect and
+ * duties covers wholly, a permit that a forbid covers, a duty over what is never permitted.
+ * All is proved by form, so not everything that is odd is found. At most 4,096 policies.
+ * options may be NULL. (Of policies that can never apply cedar_validate_policies() tells.)
+ */
+enum cedar_status cedar_lint(const struct cedar_schema *schema,
+                             const struct cedar_policies *policies,
+                             const struct cedar_lint_options *options, cedar_report_fn *report,
+                             void *ctx, struct cedar_error *err);
+
 /* ---- deciding --------------------------------------------------------------------- */
 
 struct cedar_program;

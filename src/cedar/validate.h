@@ -83,9 +83,13 @@ struct checked cedar_check_operand(struct validator *v, const struct cedar_expr 
 /* Bool of what is known. */
 const struct cedar_type *cedar_bool_type(const struct validator *v, enum cedar_truth truth);
 
-/* Whether one action or entity is surely, surely not or perhaps in another, by type. */
-enum cedar_truth cedar_action_in(const struct validator *v, const struct cedar_uid *uids,
-                                 uint32_t n);
+/* What the scope part says of a principal or resource of this type, by type alone. */
+enum cedar_truth cedar_scope_admits_type(const struct cedar_schema *schema,
+                                         const struct cedar_policy *policy,
+                                         const struct cedar_scope *scope, cedar_name type);
+/* Whether the policy's scope admits the action. */
+bool cedar_scope_admits_action(const struct cedar_schema *schema, const struct cedar_policy *policy,
+                               const struct action_type *action);
 
 /* Entity types, entity ids and actions that the policy names: all must exist. */
 void cedar_check_names(struct validator *v);

@@ -306,20 +306,6 @@ static struct checked check_arithmetic(struct validator *v, const struct cedar_e
 
 /* ---- in and is ------------------------------------------------------------------------------ */
 
-enum cedar_truth cedar_action_in(const struct validator *v, const struct cedar_uid *uids,
-                                 uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        const struct action_type *group = cedar_find_action(v->schema, &uids[i]);
-
-        if (group == v->action ||
-            (group != NULL &&
-             cedar_closure_has(&v->schema->action_closure, v->action->index, group->index)))
-            return TRUTH_TRUE;
-    }
-    return TRUTH_FALSE;
-}
-
 /* uid in the entity that expr names. */
 static bool action_in_literal(const struct validator *v, const struct action_type *action,
                               const struct cedar_expr *expr)

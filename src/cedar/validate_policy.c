@@ -132,39 +132,59 @@ void cedar_check_names(struct validator *v)
 /* ---- the scope --------------------------------------------------------------------------------
  */
 
-/* What the scope says of a principal or resource of this type. */
-static enum cedar_truth admits_type(const struct validator *v, const struct cedar_scope *scope,
-                                    cedar_name type)
+enum cedar_truth cedar_scope_admits_type(const struct cedar_schema *schema,
+                                         const struct cedar_policy *policy,
+                                         const struct cedar_scope *scope, cedar_name type)
 {
     if (has_type(scope) && scope->type != type)
         return TRUTH_FALSE;
     if (scope->op == SCOPE_ANY || scope->op == SCOPE_IS)
         return TRUTH_TRUE;
-    if (!has_uid(v->policy, scope)) /* a slot may be linked to something that fits */
+    if (!has_uid(policy, scope)) /* a slot may be linked to something that fits */
         return TRUTH_ANY;
     if (scope->op == SCOPE_EQ)
         return scope->uid.type == type ? TRUTH_ANY : TRUTH_FALSE;
-    return cedar_type_can_be_in(v->schema, type, scope->uid.type) ? TRUTH_ANY : TRUTH_FALSE;
+    return cedar_type_can_be_in(schema, type, scope->uid.type) ? TRUTH_ANY : TRUTH_FALSE;
 }
 
-static enum cedar_truth admits_action(const struct validator *v, const struct action_type *action)
+static bool action_is_in(const struct cedar_schema *schema, const struct action_type *action,
+                         const struct cedar_uid *uids, uint32_t n)
 {
-    const struct cedar_scope *scope = &v->policy->action;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct action_type *group = cedar_find_action(schema, &uids[i]);
+
+        if (group == action || (group != NULL && cedar_closure_has(&schema->action_closure,
+                                                                   action->index, group->index)))
+            return true;
+    }
+    return false;
+}
+
+bool cedar_scope_admits_action(const struct cedar_schema *schema, const struct cedar_policy *policy,
+                               const struct action_type *action)
+{
+    const struct cedar_scope *scope = &policy->action;
 
     switch (scope->op) {
     case SCOPE_ANY:
-        return TRUTH_TRUE;
+        return true;
     case SCOPE_EQ:
-        return cedar_uid_eq(&scope->uid, &action->uid) ? TRUTH_TRUE : TRUTH_FALSE;
+        return cedar_uid_eq(&scope->uid, &action->uid);
     case SCOPE_IN:
-        return cedar_action_in(v, &scope->uid, 1);
+        return action_is_in(schema, action, &scope->uid, 1);
     case SCOPE_IN_SET:
-        return cedar_action_in(v, scope->uids, scope->n);
+        return action_is_in(schema, action, scope->uids, scope->n);
     case SCOPE_IS:
     case SCOPE_IS_IN:
         break;
     }
-    return TRUTH_FALSE;
+    return false;
+}
+
+static bool admits_type(const struct validator *v, const struct cedar_scope *scope,
+                        const struct entity_type *type)
+{
+    return cedar_scope_admits_type(v->schema, v->policy, scope, type->name) != TRUTH_FALSE;
 }
 
 /* In strict mode a list of actions is a set, so its elements must be of one type. */
@@ -185,7 +205,7 @@ static bool any_admitted(const struct validator *v, const struct cedar_scope *sc
                          const struct entity_type *const *types, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        if (admits_type(v, scope, types[i]->name) != TRUTH_FALSE)
+        if (admits_type(v, scope, types[i]))
             return true;
     }
     return false;
@@ -201,8 +221,7 @@ static void check_application(struct validator *v)
         const struct action_type *type = &v->schema->actions[i];
         bool fits_principal, fits_resource;
 
-        v->action = type;
-        if (admits_action(v, type) == TRUTH_FALSE)
+        if (!cedar_scope_admits_action(v->schema, policy, type))
             continue;
         action = true;
         fits_principal = any_admitted(v, &policy->principal, type->principals, type->n_principals);
@@ -267,16 +286,16 @@ static bool check_action(struct validator *v)
 
     for (uint32_t i = 0; i < action->n_principals && action->n_resources > 0; i++) {
         v->principal = action->principals[i];
-        if (admits_type(v, &v->policy->principal, v->principal->name) == TRUTH_FALSE)
+        if (!admits_type(v, &v->policy->principal, v->principal))
             continue;
         if (!listed)
             check_action_list(v);
         listed = true;
-        if (admits_action(v, action) == TRUTH_FALSE)
+        if (!cedar_scope_admits_action(v->schema, v->policy, action))
             return false;
         for (uint32_t k = 0; k < action->n_resources && !v->out_of_memory; k++) {
             v->resource = action->resources[k];
-            if (admits_type(v, &v->policy->resource, v->resource->name) != TRUTH_FALSE)
+            if (admits_type(v, &v->policy->resource, v->resource))
                 possible |= check_environment(v);
         }
     }
