@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "jail/bpf.h"
+#include "jail/uapi.h" /* the numbers and actions that CALL() names */
 
 #include <stddef.h>
 #include <stdint.h>
