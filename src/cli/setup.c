@@ -162,6 +162,23 @@ bool setup_load(struct setup *s, struct err *e)
     return true;
 }
 
+/* The mount that shows `path`; those of the session's own (fresh) show nothing of the host. */
+static const struct plan_mount *shown_by(const struct plan *plan, const char *path)
+{
+    const struct plan_mount *best = NULL;
+
+    for (size_t i = 0; i < plan->nmounts; i++) {
+        const struct plan_mount *m = &plan->mounts[i];
+        size_t n = strlen(m->path);
+
+        if (strncmp(path, m->path, n) == 0 && (path[n] == '/' || path[n] == '\0' || n == 1) &&
+            (best == NULL || n > strlen(best->path)))
+            best = m;
+    }
+    return best;
+}
+
+/* The file itself, or the folder in which it could be replaced. */
 static bool agent_may_write(const struct setup *s, const char *path)
 {
     AUTO_FREE char *folder = xstrdup(path);
@@ -169,8 +186,9 @@ static bool agent_may_write(const struct setup *s, const char *path)
 
     if (slash != NULL && slash != folder)
         *slash = '\0';
-    return plan_access_of(&s->plan, path) == PLAN_WRITE ||
-           plan_access_of(&s->plan, folder) == PLAN_WRITE;
+    const struct plan_mount *file = shown_by(&s->plan, path), *around = shown_by(&s->plan, folder);
+    return (file != NULL && !file->fresh && file->access == PLAN_WRITE) ||
+           (around != NULL && !around->fresh && around->access == PLAN_WRITE);
 }
 
 static bool check_own_files(const struct setup *s, struct err *e)

@@ -21,6 +21,7 @@ struct place {
     bool exact;  /* a File is compared with: the path itself differs from what is below */
     bool socket; /* a Socket of this path is named */
     bool exists, directory, fresh;
+    bool named; /* by a rule, or the workspace: not only looked at because it is there */
 };
 
 struct planning {
@@ -118,6 +119,7 @@ static void take_literal(void *ctx, const struct cedar_literal *lit)
     struct str path = str_from(lit->value.uid->id);
     struct place *place = path.p[0] == '/' ? add_place(x, target_of(p, path)) : NULL;
     if (place != NULL) {
+        place->named = true;
         place->exact = type != p->word[WORD_DIR];
         place->socket = type == p->word[WORD_SOCKET];
     }
@@ -132,6 +134,7 @@ static int by_path(const void *a, const void *b)
 
 static void merge(struct place *place, const struct place *other)
 {
+    place->named |= other->named;
     place->exact |= other->exact;
     place->socket |= other->socket;
 }
@@ -145,7 +148,9 @@ static void find_places(struct planning *x)
     for (size_t i = 0; i < x->host->ntops; i++)
         add_place(x, str_of(x->host->tops[i]));
     add_place(x, x->s->home);
-    add_place(x, x->s->workspace);
+    struct place *workspace = add_place(x, x->s->workspace);
+    if (workspace != NULL)
+        workspace->named = true;
     add_place(x, x->p->repository);
     for (size_t u = 0; u < x->p->nunits; u++)
         for (size_t i = 0; i < cedar_policies_count(x->p->units[u].policies); i++)
@@ -218,10 +223,11 @@ enum plan_access plan_access_of(const struct plan *plan, const char *path)
 static void add_mount(struct planning *x, const struct place *place, enum plan_access access)
 {
     const struct plan_mount *m = covering(x->plan, place->path);
-    bool fresh_parent = m != NULL && m->fresh; /* what is of the host in it must be said */
-    enum plan_access there = m == NULL || fresh_parent ? PLAN_HIDE : m->access;
+    bool in_fresh = m != NULL && m->fresh; /* what is of the host in it must be said */
+    enum plan_access there = m == NULL || in_fresh ? PLAN_HIDE : m->access;
 
-    if (!place->exists || (!place->fresh && access == there))
+    if (!place->exists || (!place->fresh && access == there) ||
+        (in_fresh && !place->fresh && !place->named))
         return;
     x->plan->mounts[x->plan->nmounts++] = (struct plan_mount){.path = place->path,
                                                               .access = access,

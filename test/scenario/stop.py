@@ -53,7 +53,7 @@ def freeze_resume_kill(rope):
     check(p.wait(timeout=20) == 124, p.returncode)
     check(not ticking(tick))
     check(rope.sessions() == [])
-    names = [e.get("name") for e in rope.log() if e["kind"] == "event"]
+    names = [e.get("event") for e in rope.log() if e["kind"] == "event"]
     check([n for n in names if n in ("freeze", "resume", "kill")] == ["freeze", "resume", "kill"], names)
     check(rope.belay("log", "verify").returncode == 0)
 

@@ -252,6 +252,47 @@ TEST(a_refused_connection_is_reset_and_nothing_is_looked_up)
     CHECK(judge_quiet(50)); /* never allowed: no note */
 }
 
+/* What a client reads before the reset. */
+static bool told(int fd, const char *bytes, size_t n, char got[1024])
+{
+    size_t have = 0;
+    ssize_t k;
+
+    if (send(fd, bytes, n, MSG_NOSIGNAL) != (ssize_t)n)
+        return false;
+    while (wait_readable(fd, WORLD_WAIT_MS) && (k = recv(fd, got + have, 1023 - have, 0)) > 0)
+        have += (size_t)k;
+    got[have] = '\0';
+    return have > 0;
+}
+
+TEST(a_refusal_has_words)
+{
+    char address[ADDR_TEXT_MAX], got[1024];
+    int64_t began;
+
+    WORLD(&usual);
+    CHECK(agent_learn("good.test", DNS_A, address));
+    AUTO_CLOSE int a = agent_socket(SOCK_STREAM, address, 80);
+    CHECK(judge_asked(VERB_CONNECT, "good.test", 80, NULL));
+    CHECK(judge_says(world()->in.id, OUTCOME_DENY, "not this\r\nX: 1"));
+    CHECK(told(a, "GET / HTTP/1.1\r\nHost: good.test\r\n\r\n", 37, got));
+    CHECK(strncmp(got, "HTTP/1.1 403 Forbidden\r\n", 24) == 0);
+    CHECK(strstr(got, "\r\n\r\nbelay: rule-7: not this\\x0d\\x0aX: 1\n") != NULL);
+    AUTO_CLOSE int b = agent_socket(SOCK_STREAM, "192.0.2.1", 443);
+    CHECK(judge_asked(VERB_CONNECT, "192.0.2.1", 443, "192.0.2.1"));
+    CHECK(judge_says(world()->in.id, OUTCOME_DENY, "not this"));
+    CHECK(told(b, "\x16\3\1\0", 4, got));
+    CHECK(memcmp(got, "\x15\3\1\0\2\2\x31", 8) == 0);
+    /* one that says nothing is not waited for */
+    AUTO_CLOSE int c = agent_socket(SOCK_STREAM, address, 22);
+    CHECK(judge_asked(VERB_CONNECT, "good.test", 22, NULL));
+    CHECK(judge_says(world()->in.id, OUTCOME_DENY, "not this"));
+    began = now_ms();
+    CHECK(expect_reset(c) && now_ms() - began < 2000);
+    CHECK(judge_quiet(50));
+}
+
 TEST(each_address_is_judged)
 {
     struct world_note note;
@@ -373,7 +414,7 @@ TEST(lookups_that_fail)
     CHECK(expect_reset(a) && judge_note(&note) && str_is(note.text, "no such name"));
     AUTO_CLOSE int b = agent_socket(SOCK_STREAM, address, 80);
     CHECK(judge_allows(VERB_CONNECT, "gone.test", 80, NULL));
-    CHECK(expect_reset(b) && judge_note(&note) && str_is(note.text, "lookup timed out"));
+    CHECK(expect_reset(b) && judge_note(&note) && str_is(note.text, "no name server answers"));
     while (wait_readable(world()->resolver, 0)) {
         char p[512];
         CHECK(recv(world()->resolver, p, sizeof(p), 0) > 0);
@@ -673,7 +714,7 @@ TEST(tls_for_another_name_is_refused)
         uint32_t id = world()->in.id;
         size_t n = hello(p, names[i]);
         CHECK(send(a, p, n, 0) == (ssize_t)n);
-        CHECK(expect_reset(a) && expect_reset(h)); /* not one byte of it went out */
+        CHECK(expect_bytes(a, "\x15\3\1") && expect_reset(h)); /* not one byte of it went out */
         CHECK(judge_note(&note) && str_is(note.kind, "refused") && note.up == 0);
         CHECK(world()->in.id == id);
         close(a);
@@ -721,7 +762,7 @@ UNIT_MAIN(UNIT(begin), UNIT(a_name_is_judged_once), UNIT(a_refused_name_fails_at
           UNIT(freeze_and_kill_are_refusals), UNIT(local_answers),
           UNIT(odd_questions_are_counted_not_asked), UNIT(dns_over_tcp),
           UNIT(a_flood_of_names_is_cut), UNIT(connection_by_name), UNIT(connection_over_ipv6),
-          UNIT(a_refused_connection_is_reset_and_nothing_is_looked_up),
+          UNIT(a_refused_connection_is_reset_and_nothing_is_looked_up), UNIT(a_refusal_has_words),
           UNIT(each_address_is_judged), UNIT(literal_addresses), UNIT(a_service_on_the_host),
           UNIT(addresses_of_no_name), UNIT(resets_go_through),
           UNIT(a_client_that_goes_away_is_taken_back), UNIT(lookups_that_fail),
