@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "gate/clock.h"
 #include "gate/dial.h"
+#include "gate/refusal.h"
 #include "gate/relay.h"
 #include "gate/sni.h"
 
@@ -17,7 +18,7 @@
 
 enum { SWEEP_SECONDS = 5, KEEPALIVE_IDLE = 60, KEEPALIVE_INTERVAL = 20, KEEPALIVE_PROBES = 4 };
 
-enum conn_state { CONN_ASKING, CONN_LOOKUP, CONN_DIALING, CONN_RELAY };
+enum conn_state { CONN_ASKING, CONN_LOOKUP, CONN_DIALING, CONN_REFUSING, CONN_RELAY };
 
 struct conn {
     struct conns *all;
@@ -33,8 +34,9 @@ struct conn {
     struct dial *dial;
     struct relay relay;
     int64_t began, active;
-    uint64_t seen;       /* relay_bytes at the last sweep */
-    const char *refusal; /* why the inspection refused */
+    uint64_t seen;                  /* relay_bytes at the last sweep */
+    const char *objection;          /* why the inspection refused */
+    char refusal[REFUSAL_TEXT_MAX]; /* what the agent is told while REFUSING */
     /* for the note: the action that allowed it */
     uint32_t id;
     uint64_t event;
@@ -62,7 +64,7 @@ static void note(struct conn *c, const char *error)
     ask_note(c->all->gate->asker,
              &(struct note){.id = c->id,
                             .event = c->event,
-                            .kind = c->refusal != NULL ? "refused" : "connection",
+                            .kind = c->objection != NULL ? "refused" : "connection",
                             .text = error != NULL ? error : "",
                             .address = c->address[0] != '\0' ? c->address : NULL,
                             .port = c->target.port,
@@ -105,11 +107,24 @@ static void drop(struct conn *c, const char *error)
     forget(c);
 }
 
+/* The judge said no: the agent's connection is reset, as soon as it could be told why. */
+static void refuse(struct conn *c)
+{
+    static const struct timeval patience = {0, REFUSAL_WAIT_MS * 1000};
+
+    if (refusal_tell(c->fd, c->refusal)) {
+        drop(c, "not allowed");
+        return;
+    }
+    c->state = CONN_REFUSING;
+    event_add(&c->grace, &patience); /* also when the client is in its grace already */
+}
+
 static void on_relay_done(void *arg, const char *error)
 {
     struct conn *c = arg;
 
-    note(c, c->refusal != NULL ? c->refusal : error);
+    note(c, c->objection != NULL ? c->objection : error);
     forget(c);
 }
 
@@ -143,13 +158,16 @@ static enum inspect inspect(void *arg, int fd)
     case SNI_MORE:
         return INSPECT_MORE;
     case SNI_OK:
-        c->refusal = sni_objection(&sni, c->target.host, c->target.named, c->target.port);
+        c->objection = sni_objection(&sni, c->target.host, c->target.named, c->target.port);
         break;
     case SNI_BAD:
-        c->refusal = "malformed TLS greeting";
+        c->objection = "malformed TLS greeting";
         break;
     }
-    return c->refusal == NULL ? INSPECT_PASS : INSPECT_REFUSE;
+    if (c->objection == NULL)
+        return INSPECT_PASS;
+    (void)refusal_tell(fd, c->objection);
+    return INSPECT_REFUSE;
 }
 
 static void on_dialed(void *arg, const struct dial_result *r)
@@ -161,6 +179,11 @@ static void on_dialed(void *arg, const struct dial_result *r)
         c->id = r->id;
         c->event = r->event;
         addr_text(&r->addr, c->address);
+    }
+    if (r->fd < 0 && r->refusal[0] != '\0') {
+        memcpy(c->refusal, r->refusal, sizeof(c->refusal));
+        refuse(c);
+        return;
     }
     if (r->fd < 0) {
         drop(c, r->error);
@@ -201,7 +224,8 @@ static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
 
     c->question = 0;
     if (v->outcome != OUTCOME_ALLOW) {
-        drop(c, NULL);
+        refusal_text(c->refusal, v);
+        refuse(c);
         return;
     }
     c->id = id;
@@ -227,9 +251,11 @@ static void ask_by_name(struct conn *c)
 
 static void on_grace(evutil_socket_t fd, short what, void *arg)
 {
+    struct conn *c = arg;
+
     (void)fd;
     (void)what;
-    drop(arg, "client went away");
+    drop(c, c->state == CONN_REFUSING ? "not allowed" : "client went away");
 }
 
 /* The agent's side while it is held: an error is its end, a close may be half a close. */
@@ -242,6 +268,8 @@ static void on_watch(evutil_socket_t fd, short what, void *arg)
 
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0 || error != 0)
         drop(c, "client went away");
+    else if (c->state == CONN_REFUSING)
+        refuse(c);
     else if ((what & EV_CLOSED) != 0 && !event_pending(&c->grace, EV_TIMEOUT, NULL))
         event_add(&c->grace, &grace);
 }

@@ -6,6 +6,7 @@
  *   LOOKUP   which addresses has it?                       (names only)
  *   DIALING  may this address be connected to? connect     (dial.h)
  *   RELAY    bytes go both ways                            (relay.h)
+ *   REFUSING the judge said no; the client is told why    (refusal.h)
  *
  * Whatever goes wrong before RELAY resets the agent's connection. A client that closes while
  * it is held is given CONN_GRACE_MS (it may have closed only its sending side) and is then

@@ -147,9 +147,12 @@ static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
     if (v->outcome >= OUTCOME_FREEZE)
         d->next = d->target.n; /* the agent is being stopped: nothing more is tried */
     if (v->outcome != OUTCOME_ALLOW) {
+        if (!d->result.allowed)
+            refusal_text(d->result.refusal, v);
         go_on(d);
         return;
     }
+    d->result.refusal[0] = '\0';
     a->id = id;
     a->event = v->event;
     d->result.allowed = true;

@@ -9,6 +9,7 @@
 #ifndef BELAY_GATE_DIAL_H
 #define BELAY_GATE_DIAL_H
 
+#include "gate/refusal.h"
 #include "gate/state.h"
 
 #define DIAL_ADDRS_MAX  6
@@ -31,6 +32,8 @@ struct dial_result {
     uint32_t id;       /* of the action about it, for the note; 0 when nothing was allowed */
     uint64_t event;    /* of its verdict */
     const char *error; /* when failed */
+    /* when failed and no address was allowed: what the judge said, else \"\" */
+    char refusal[REFUSAL_TEXT_MAX];
 };
 
 /* Called once, never from within dial_start. The dial is over and freed when it returns. */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "gate/clock.h"
 #include "gate/dns.h"
+#include "gate/refusal.h"
 #include "gate/relay.h"
 
 #include <errno.h>
@@ -208,20 +209,6 @@ static bool name_allowed_by_rate(struct dnsd *d)
     return true;
 }
 
-static void keep_reason(struct host *h, const struct verdict *v)
-{
-    AUTO_BUF struct buf b = {0};
-
-    buf_init(&b, HOST_REASON_MAX - 1);
-    buf_puts(&b, "belay: ");
-    if (v->nrules > 0) {
-        buf_add_safe(&b, v->rules[0], 40);
-        buf_puts(&b, ": ");
-    }
-    buf_add_safe(&b, v->reason, 100);
-    snprintf(h->reason, sizeof(h->reason), "%s", buf_cstr(&b));
-}
-
 struct resolve {
     struct dnsd *dnsd;
     struct host *host;
@@ -239,7 +226,7 @@ static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
     h->waiters = NULL;
     pool_settle(d->gate->pool, h, v->outcome == OUTCOME_ALLOW ? HOST_ALLOWED : HOST_DENIED);
     if (h->state == HOST_DENIED)
-        keep_reason(h, v);
+        refusal_text(h->reason, v);
     while (w != NULL) {
         struct dns_waiter *next = w->next;
         struct job j = {w->from, w->query, w->question};

@@ -14,7 +14,8 @@
  * No answer but ALLOW lets anything through. DNS: a name that is allowed gets addresses of the
  * gate's own (see pool.h); one that is not is answered NXDOMAIN with an extended error
  * (RFC 8914) that holds the reason, because clients stop at once at NXDOMAIN and try again
- * at REFUSED. TCP: a connection that is not allowed is reset.
+ * at REFUSED. TCP: a connection that is not allowed is told why where its protocol has words
+ * for it (refusal.h), and reset.
  *
  * CANCEL with the id of an ACTION: the client is gone while its action was held.
  *

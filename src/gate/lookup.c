@@ -146,7 +146,7 @@ static const char *failure(const struct lookup *l)
     const struct dns_reply *r = l->v4.answered ? &l->v4.reply : &l->v6.reply;
 
     if (!l->v4.answered && !l->v6.answered)
-        return "lookup timed out";
+        return "no name server answers";
     if (r->rcode == DNS_NXDOMAIN)
         return "no such name";
     return r->rcode == DNS_NOERROR ? "name has no address" : "lookup failed";

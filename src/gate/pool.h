@@ -17,6 +17,7 @@
 
 #include "gate/addr.h"
 #include "gate/name.h"
+#include "gate/refusal.h"
 
 #define POOL_SLOTS         8192u
 #define POOL_GENERATIONS   15u
@@ -25,15 +26,13 @@
 
 enum host_state { HOST_NEW, HOST_ASKING, HOST_ALLOWED, HOST_DENIED };
 
-#define HOST_REASON_MAX 160
-
 struct dns_waiter;
 
 struct host {
     struct name name;
     enum host_state state;
-    char reason[HOST_REASON_MAX]; /* of a refusal, printable */
-    struct dns_waiter *waiters;   /* questions that wait for the judge; of dnsd.c */
+    char reason[REFUSAL_TEXT_MAX]; /* of a refusal, printable */
+    struct dns_waiter *waiters;    /* questions that wait for the judge; of dnsd.c */
     /* the pool's own */
     unsigned holds;
     uint64_t generation;
