@@ -105,10 +105,8 @@ static bool send_simple(int sock, enum message m, const char *text)
     return frame_send(sock, f, NULL, 0);
 }
 
-/* Called with everything open: gives the rest up, and says so. */
-static bool confine(void *ctx, struct err *e)
+bool kern_confine(struct err *e)
 {
-    struct kern_role *role = ctx;
     const struct confine c = {
         .name = "belay-kern",
         .rules = calls,
@@ -116,7 +114,15 @@ static bool confine(void *ctx, struct err *e)
         .caps = 1ull << CAP_SYS_PTRACE,
     };
 
-    if (!confine_role(&c, e))
+    return confine_role(&c, e);
+}
+
+/* Called with everything open: gives the rest up, and says so. */
+static bool say_ready(void *ctx, struct err *e)
+{
+    struct kern_role *role = ctx;
+
+    if (!kern_confine(e))
         return false;
     if (!send_simple(role->keeper, MSG_READY, NULL))
         return err_sys(e, EX_ROLE, "kern: the keeper is gone");
@@ -132,7 +138,7 @@ int kern_main(void)
     (void)umask(077);
     bool ok = kern_config_recv(role.keeper, &role.config, &e) && join(&role.config, &e);
     if (ok)
-        code = kern_serve(&role.config, role.keeper, role.judge, confine, &role, &e);
+        code = kern_serve(&role.config, role.keeper, role.judge, say_ready, &role, &e);
     if (e.text[0] != '\0') /* before READY the keeper says it; later it only sees us end */
         (void)send_simple(role.keeper, MSG_FAILED, e.text);
     kern_config_close(&role.config);

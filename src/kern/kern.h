@@ -37,10 +37,13 @@ bool kern_config_send(int sock, const struct kern_config *c, struct err *e);
 /* The role. Returns an exit code; see message.h for its descriptors. */
 int kern_main(void);
 
+/* Gives up everything that kern does not need, for good: capabilities but CAP_SYS_PTRACE, and
+ * every system call outside its list. */
+bool kern_confine(struct err *e);
+
 /*
  * Serves until `keeper` or `judge` closes: what kern_main does once it is confined. `ready` is
- * called when everything that needs rights is open, to give them up; false ends it. For tests
- * this is the whole of kern but its confinement.
+ * called when everything that needs rights is open, to give them up; false ends it.
  */
 int kern_serve(const struct kern_config *c, int keeper, int judge,
                bool (*ready)(void *ctx, struct err *e), void *ctx, struct err *e);

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* Numbers from the kernel's Documentation/admin-guide/devices.txt. */
@@ -84,14 +86,48 @@ static enum object_class proc_class(const struct request *r, const struct place 
                                                                                : OBJECT_REFUSED;
 }
 
+static bool is_pipe(int fd)
+{
+    struct statfs fs;
+
+    return fstatfs(fd, &fs) == 0 && fs.f_type == PIPEFS_MAGIC;
+}
+
+/* Does descriptor `fd` of the task hold this object, with the rights that are asked for? */
+static bool holds(const struct request *r, const struct place *p, int fd, bool write)
+{
+    AUTO_CLOSE int stolen = tracee_steal((pid_t)r->call.pid, fd);
+    struct stat st;
+
+    if (stolen < 0 || fstat(stolen, &st) != 0 || st.st_dev != p->st.st_dev ||
+        st.st_ino != p->st.st_ino)
+        return false;
+    int mode = fcntl(stolen, F_GETFL) & (O_ACCMODE | O_PATH);
+    int wanted = (int)(r->how.flags & O_ACCMODE);
+    return mode == O_RDWR || (mode == wanted && (mode == O_WRONLY || !write));
+}
+
+/* A file that is nowhere in the agent's view, such as its standard output: it may be opened
+ * again by its descriptor (/dev/stdout), for no more than the descriptor allows. */
+static bool is_held(const struct request *r, const struct place *p, bool write)
+{
+    struct str last = parse_last(str_of(r->first_path));
+
+    for (int fd = 0; fd <= 2; fd++)
+        if (holds(r, p, fd, write))
+            return true;
+    return last.n > 0 && last.n < 8 && last.p[0] >= '0' && last.p[0] <= '9' &&
+           holds(r, p, atoi(last.p), write);
+}
+
 enum object_class object_class(const struct request *r, const struct place *p, bool write)
 {
     if (S_ISCHR(p->st.st_mode))
         return device_class(p->st.st_rdev);
     if (S_ISBLK(p->st.st_mode))
         return OBJECT_REFUSED;
-    if (p->path[0] == '\0') /* a pipe; anything else without a path is none of the agent's */
-        return S_ISFIFO(p->st.st_mode) ? OBJECT_FREE : OBJECT_REFUSED;
+    if (p->path[0] == '\0')
+        return is_pipe(p->object) || is_held(r, p, write) ? OBJECT_FREE : OBJECT_REFUSED;
     if (view_on_proc(p->object))
         return proc_class(r, p, write);
     return p->st.st_nlink == 0 ? OBJECT_FREE : OBJECT_JUDGED;

@@ -167,8 +167,7 @@ static inline void world_release(struct world *w)
 
 static inline bool world_ready(void *ctx, struct err *e)
 {
-    (void)e;
-    return write(*(int *)ctx, "r", 1) == 1;
+    return kern_confine(e) && write(*(int *)ctx, "r", 1) == 1;
 }
 
 static inline pid_t world_start_kern(const struct world *w, int listener, int keeper, int judge,
