@@ -43,6 +43,9 @@
 #define CEDAR_MAX_NAMES      (1u << 20)  /* interned names */
 #define CEDAR_MAX_ENTITIES   (1u << 20)  /* in an entity store */
 #define CEDAR_MAX_ANCESTORS  65536       /* of one entity */
+#define CEDAR_MAX_TYPES      8192        /* entity types of a schema; common types; actions */
+#define CEDAR_MAX_LINKS      (1u << 18)  /* parents that its entity types name, or its actions */
+#define CEDAR_MAX_REQUESTS   (1u << 20)  /* its triples of principal type, action, resource type */
 #define CEDAR_MESSAGE_MAX    320         /* bytes of an error's message, NUL included */
 #define CEDAR_DEFAULT_BUDGET 4000000u    /* element comparisons that a decision may cost */
 
@@ -499,6 +502,12 @@ enum cedar_status cedar_lint(const struct cedar_schema *schema,
                              const struct cedar_policies *policies,
                              const struct cedar_lint_options *options, cedar_report_fn *report,
                              void *ctx, struct cedar_error *err);
+
+/*
+ * Warns of characters that a reader cannot see or that reorder what he sees, wherever they stand
+ * raw in valid UTF-8, comments included. cedar_lint() does this for the source of its policies.
+ */
+void cedar_lint_text(struct cedar_str text, cedar_report_fn *report, void *ctx);
 
 /* ---- deciding --------------------------------------------------------------------- */
 

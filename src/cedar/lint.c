@@ -396,6 +396,8 @@ static enum cedar_status lint(struct linter *l, struct cedar_error *err)
 {
     if (!make_views(l))
         return cedar_fail_memory(err);
+    if (l->report != NULL)
+        cedar_lint_text(l->policies->source, l->report, l->report_ctx);
     for (uint32_t i = 0; i < l->n; i++) {
         if (!is_live(l, &l->views[i]))
             continue;

@@ -10,11 +10,6 @@
 #include "schema_ast.h"
 #include "type.h"
 
-#define SCHEMA_MAX_ENTITY_TYPES 8192u
-#define SCHEMA_MAX_ACTIONS      8192u
-#define SCHEMA_MAX_LINKS        (1u << 18) /* direct parents of all types, and of all actions */
-#define SCHEMA_MAX_ENVIRONMENTS (1u << 20) /* principal type x action x resource type */
-
 /* Who is above whom: a square of bits, row by row. A node is above itself only in a cycle. */
 struct cedar_closure {
     uint32_t n;

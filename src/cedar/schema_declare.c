@@ -47,7 +47,7 @@ static enum cedar_status declare_common(struct resolver *r, const struct schema_
 
     if (common == NULL)
         return cedar_fail_memory(r->err);
-    if (++r->n_commons > SCHEMA_MAX_ENTITY_TYPES)
+    if (++r->n_commons > CEDAR_MAX_TYPES)
         return RESOLVE_FAIL(r, CEDAR_ERR_LIMIT, written->span, "too many common types at `%s`",
                             cedar_resolver_text(r, written->name));
     TRY(declare_name(r, ns, cedar_resolver_text(r, written->name), written->span, &full));
@@ -117,11 +117,11 @@ static enum cedar_status make_room(struct resolver *r)
         for (const struct schema_action *a = ns->actions; a != NULL; a = a->next)
             actions++;
     }
-    if (entities > SCHEMA_MAX_ENTITY_TYPES || actions > SCHEMA_MAX_ACTIONS)
+    if (entities > CEDAR_MAX_TYPES || actions > CEDAR_MAX_TYPES)
         return cedar_fail(
             r->err, CEDAR_ERR_LIMIT, (struct cedar_str){"", 0}, (struct cedar_span){0, 0},
             "%u entity types and %u actions: more than %u of a kind are not supported", entities,
-            actions, SCHEMA_MAX_ENTITY_TYPES);
+            actions, CEDAR_MAX_TYPES);
     for (schema->n_slots = 4; schema->n_slots < 2 * actions; schema->n_slots *= 2)
         ;
     schema->entities = CEDAR_NEW_N(&schema->arena, struct entity_type, entities);

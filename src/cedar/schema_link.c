@@ -48,10 +48,10 @@ static uint32_t count_refs(const struct schema_ref *ref)
 
 static enum cedar_status check_links(struct resolver *r, uint32_t n)
 {
-    if (n <= SCHEMA_MAX_LINKS)
+    if (n <= CEDAR_MAX_LINKS)
         return CEDAR_OK;
     return cedar_fail(r->err, CEDAR_ERR_LIMIT, (struct cedar_str){"", 0}, (struct cedar_span){0, 0},
-                      "more than %u parents are declared in all", SCHEMA_MAX_LINKS);
+                      "more than %u parents are declared in all", CEDAR_MAX_LINKS);
 }
 
 static enum cedar_status resolve_entity_parents(struct resolver *r, struct entity_type *type)
@@ -231,11 +231,11 @@ enum cedar_status cedar_resolve_actions(struct resolver *r)
         links += action->n_parents;
         TRY(check_links(r, (uint32_t)links));
         environments += (uint64_t)action->n_principals * action->n_resources;
-        if (environments > SCHEMA_MAX_ENVIRONMENTS)
+        if (environments > CEDAR_MAX_REQUESTS)
             return cedar_fail(
                 r->err, CEDAR_ERR_LIMIT, schema->fragment.source, action->written->span,
                 "more than %u combinations of principal type, action and resource type",
-                SCHEMA_MAX_ENVIRONMENTS);
+                CEDAR_MAX_REQUESTS);
     }
     TRY(close_actions(r));
     return make_action_entities(r);

@@ -240,6 +240,8 @@ static void check_participant(struct validator *v, const char *what, const struc
         check_uid(v, &place, uid);
 }
 
+static void check_entity(struct validator *v, const struct cedar_entity *entity, bool is_whole);
+
 static void check_request(struct validator *v, const struct cedar_request *request)
 {
     const struct action_type *action = cedar_find_action(v->schema, &request->action);
@@ -247,6 +249,8 @@ static void check_request(struct validator *v, const struct cedar_request *reque
 
     check_participant(v, "principal", &request->principal);
     check_participant(v, "resource", &request->resource);
+    for (uint32_t i = 0; i < request->n_entities; i++)
+        check_entity(v, &request->entities[i], false);
     if (action == NULL) {
         fault(v, &place, "unknown action ", cedar_uid_text(v->names, &request->action).text);
         return;
@@ -287,9 +291,12 @@ static uint32_t count_bits(const struct cedar_closure *closure, uint32_t row)
     return n;
 }
 
-/* An action must be exactly as the schema declares it. */
+/*
+ * An action must be as the schema declares it. What a request brings may leave out groups, for
+ * it need not name the further ones.
+ */
 static void check_action(struct validator *v, const struct place *place,
-                         const struct cedar_entity *entity)
+                         const struct cedar_entity *entity, bool is_whole)
 {
     const struct action_type *action = cedar_find_action(v->schema, &entity->uid), *group;
     uint32_t declared = 0;
@@ -309,7 +316,7 @@ static void check_action(struct validator *v, const struct place *place,
             fault(v, place, "it is not declared to be in ",
                   cedar_uid_text(v->names, &entity->parents[i]).text);
     }
-    if (declared < count_bits(&v->schema->action_closure, action->index))
+    if (is_whole && declared < count_bits(&v->schema->action_closure, action->index))
         fault(v, place, "it is not in all the groups that the schema declares", "");
 }
 
@@ -345,14 +352,14 @@ static void check_tags(struct validator *v, const struct place *place,
     }
 }
 
-static void check_entity(struct validator *v, const struct cedar_entity *entity)
+static void check_entity(struct validator *v, const struct cedar_entity *entity, bool is_whole)
 {
     struct cedar_uid_text uid = cedar_uid_text(v->names, &entity->uid);
     const struct entity_type *type = cedar_find_entity_type(v->schema, entity->uid.type);
     struct place place = {.label = uid.text};
 
     if (cedar_is_action_type(v->names, entity->uid.type)) {
-        check_action(v, &place, entity);
+        check_action(v, &place, entity, is_whole);
         return;
     }
     check_uid(v, &place, &entity->uid);
@@ -379,7 +386,7 @@ enum cedar_status cedar_validate_entities(const struct cedar_schema *schema,
     for (size_t i = 0; i < cedar_entities_count(entities); i++) {
         struct cedar_entity entity = cedar_entities_at(entities, i);
 
-        check_entity(&v, &entity);
+        check_entity(&v, &entity, true);
     }
     *valid = v.valid;
     return CEDAR_OK;

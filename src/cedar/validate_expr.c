@@ -406,8 +406,17 @@ static const struct cedar_attr_type *find_attr(const struct validator *v,
     return record != NULL ? cedar_type_find(record, name) : NULL;
 }
 
-static void fault_no_attr(struct validator *v, struct cedar_span span,
-                          const struct cedar_type *type, cedar_name name)
+/* Apart from its callers, for they are recursive and its frame is large. */
+__attribute__((noinline)) static void fault_optional(struct validator *v, struct cedar_span span,
+                                                     const struct cedar_type *type, cedar_name name)
+{
+    cedar_validator_fault(v, span, "attribute `%s` of %s is optional; test it first with `has`",
+                          cedar_show(cedar_name_str(v->names, name)).text,
+                          cedar_type_text(v->names, type).text);
+}
+
+__attribute__((noinline)) static void fault_no_attr(struct validator *v, struct cedar_span span,
+                                                    const struct cedar_type *type, cedar_name name)
 {
     const struct cedar_type *record = attributes_of(v, type);
     struct cedar_suggestion guess;
@@ -438,10 +447,7 @@ static struct checked check_get(struct validator *v, const struct cedar_expr *ex
     if (!attr->required) {
         number = number_of(v, expr->a);
         if (!cedar_capabilities_has(prior, cedar_has_attr(number, expr->u.name)))
-            cedar_validator_fault(v, expr->span,
-                                  "attribute `%s` of %s is optional; test it first with `has`",
-                                  cedar_show(cedar_name_str(v->names, expr->u.name)).text,
-                                  cedar_type_text(v->names, base.type).text);
+            fault_optional(v, expr->span, base.type, expr->u.name);
     }
     return (struct checked){attr->type, NULL};
 }

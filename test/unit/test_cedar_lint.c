@@ -30,8 +30,9 @@ static void collect(void *ctx, const struct cedar_finding *finding)
     struct findings *f = ctx;
 
     if (f->len + CEDAR_MESSAGE_MAX + 32 < sizeof(f->text))
-        f->len +=
-            (size_t)sprintf(f->text + f->len, "%s: %s\n", finding->policy_id, finding->at.message);
+        f->len += (size_t)sprintf(f->text + f->len, "%s: %s\n",
+                                  finding->policy_id != NULL ? finding->policy_id : "",
+                                  finding->at.message);
 }
 
 static enum cedar_status lint_with(const struct cedar_allocator *alloc, const char *text,
@@ -149,6 +150,17 @@ TEST(finds)
     }
 }
 
+TEST(hidden_characters)
+{
+    CHECK(strstr(lint("// a comment \xe2\x80\xae\npermit " ALL ";"), "U+202E") != NULL);
+    CHECK(strstr(lint("permit (principal == User::\"a\xe2\x80\x8b\", action, resource);"),
+                 "U+200B is a character that shows as nothing") != NULL);
+    CHECK(strstr(lint("permit " ALL "; // \xf3\xa0\x81\x81"), "U+E0041") != NULL);
+    CHECK_STR(lint("permit (principal == User::\"\\u{202e}\xc3\xa4\xf0\x9f\x98\x80\", action, "
+                   "resource);"),
+              "");
+}
+
 TEST(works_without_options)
 {
     struct findings found;
@@ -177,4 +189,5 @@ TEST(survives_failing_allocations)
     CHECK(left > 10);
 }
 
-UNIT_MAIN(UNIT(quiet), UNIT(finds), UNIT(works_without_options), UNIT(survives_failing_allocations))
+UNIT_MAIN(UNIT(quiet), UNIT(finds), UNIT(hidden_characters), UNIT(works_without_options),
+          UNIT(survives_failing_allocations))

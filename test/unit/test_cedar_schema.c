@@ -287,7 +287,7 @@ TEST(limits)
         n += (size_t)sprintf(text + n, "type T%d = { a: T%d, b: T%d };", i + 1, i, i);
     CHECK_STR(verdict(text, &status), "");
     n = 0;
-    for (unsigned i = 0; i <= SCHEMA_MAX_ENTITY_TYPES; i++)
+    for (unsigned i = 0; i <= CEDAR_MAX_TYPES; i++)
         n += (size_t)sprintf(text + n, "entity E%u;", i);
     verdict(text, &status);
     CHECK_INT(status, CEDAR_ERR_LIMIT);

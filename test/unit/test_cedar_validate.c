@@ -373,6 +373,34 @@ TEST(requests)
     }
 }
 
+/* Entities that a request brings are checked with it. */
+TEST(entities_of_a_request)
+{
+    struct setting s = begin(NULL);
+    cedar_name user = cedar_intern(s.names, cedar_str("App::User"));
+    cedar_name group = cedar_intern(s.names, cedar_str("App::Group"));
+    cedar_name action = cedar_intern(s.names, cedar_str("App::Action"));
+    struct cedar_uid parents[] = {cedar_uid(user, cedar_str("x")),
+                                  cedar_uid(action, cedar_str("read"))};
+    struct cedar_entity brought[] = {
+        {.uid = cedar_uid(group, cedar_str("g")), .parents = &parents[0], .n_parents = 1},
+        {.uid = cedar_uid(action, cedar_str("view")), .parents = &parents[1], .n_parents = 1},
+    };
+    struct cedar_request request = {
+        .principal = cedar_uid(group, cedar_str("g")),
+        .action = cedar_uid(action, cedar_str("edit")),
+        .resource = cedar_uid(cedar_intern(s.names, cedar_str("App::Photo")), cedar_str("p")),
+        .entities = brought,
+        .n_entities = 2,
+    };
+
+    cedar_validate_request(s.schema, &request, collect, &s.found, &s.valid, &s.err);
+    CHECK(!s.valid);
+    CHECK_INT(s.found.faults, 1);
+    CHECK(strstr(s.found.text, "App::Group cannot be in App::User::\"x\"") != NULL);
+    end(&s);
+}
+
 static const char *check_entities(const char *json)
 {
     static struct setting s;
@@ -506,4 +534,5 @@ TEST(deep_conditions)
 
 UNIT_MAIN(UNIT(well_typed), UNIT(ill_typed), UNIT(tells_all_mistakes_once), UNIT(scopes),
           UNIT(warns_of_the_impossible), UNIT(templates_and_links), UNIT(names_must_be_shared),
-          UNIT(requests), UNIT(entities), UNIT(survives_failing_allocations), UNIT(deep_conditions))
+          UNIT(requests), UNIT(entities_of_a_request), UNIT(entities),
+          UNIT(survives_failing_allocations), UNIT(deep_conditions))
