@@ -73,8 +73,10 @@ static bool read_fields(struct frame_in *f, struct judge_config *c, struct setti
     struct frame_field x;
     enum frame_result r;
 
-#define X(field, tag, ...) needed |= (uint64_t)1 << (tag);
+#define X(field, tag) needed |= (uint64_t)1 << (tag);
     JUDGE_TEXTS(X)
+#undef X
+#define X(field, tag, low, high) needed |= (uint64_t)1 << (tag);
     JUDGE_NUMBERS(X)
 #undef X
     while ((r = frame_next(f, &x)) == FRAME_OK)
