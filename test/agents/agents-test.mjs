@@ -22,9 +22,15 @@ const results = [];
 
 function report(ok, title, detail = '') {
     results.push(ok);
+    detail = ok || typeof detail !== 'function' ? detail : detail();
     console.log(`${ok ? 'ok' : 'not ok'} ${results.length} - ${title}`);
     if (!ok && detail)
         console.log(String(detail).trimEnd().split('\n').slice(-25).map((l) => `# ${l}`).join('\n'));
+}
+
+function skip(title, reason) {
+    results.push(true);
+    console.log(`ok ${results.length} - ${title} # SKIP ${reason}`);
 }
 
 function skipAll(reason) {
@@ -45,20 +51,33 @@ const forkCount = (world) => {
     return fs.existsSync(file) ? fs.readFileSync(file, 'utf8').length / 2 : 0;
 };
 
-const story = (done) => [
-    `exit ${done.run.code ?? done.run.signal} after ${done.ms} ms`,
-    `tool results: ${JSON.stringify(done.model.results).slice(-1500)}`,
-    done.run.output,
-].join('\n');
+const lines = (record) => record.slice(-12).map((l) =>
+    [l.seq, l.kind, l.event, l.verb, l.resource?.id, l.outcome, l.rules, l.reason, l.text].join(' '))
+    .join('\n');
+
+// What happened, told once for each run: further failures of the same run point there.
+const story = (done) => {
+    if (done.told)
+        return 'see above';
+    done.told = true;
+    return [
+        `exit ${done.run.code ?? done.run.signal} after ${done.ms} ms`,
+        `tool results: ${JSON.stringify(done.model.results).slice(-1500)}`,
+        done.run.output,
+    ].join('\n');
+};
 
 async function honest(setting, title) {
     const done = await runAgent(name, 'honest', setting);
     const said = (act, text) =>
-        report(done.result(act)?.includes(text) === true, `${title}: ${act}`, story(done));
+        report(done.result(act)?.includes(text) === true, `${title}: ${act}`, () => story(done));
 
-    report(done.timely && done.run.code === 0 && done.model.final, `${title}: ends well`, story(done));
-    report(done.run.output.includes('the work is done'), `${title}: shows the model's text`, story(done));
-    report(fs.existsSync(path.join(done.world.workspace, 'greet.c')), `${title}: write-source`);
+    report(done.timely && done.run.code === 0 && done.model.final, `${title}: ends well`,
+        () => story(done));
+    report(done.run.output.includes('the work is done'), `${title}: shows the model's text`,
+        () => story(done));
+    report(fs.existsSync(path.join(done.world.workspace, 'greet.c')), `${title}: write-source`,
+        () => story(done));
     said('read-source', 'hello from the workspace');
     said('build', 'hello from the workspace');
     said('commit', '1');
@@ -81,20 +100,22 @@ async function honest(setting, title) {
 
 async function rogue(setting) {
     const done = await runAgent(name, 'rogue', setting);
-    for (const [act, { effect, recorded }] of Object.entries(rogueActs)) {
+    for (const [act, { effect, recorded, otherHost }] of Object.entries(rogueActs)) {
         const result = done.result(act);
         const happened = effect(done.world, result ?? '');
         if (!setting.contained) {
-            report(happened, `without belay: ${act} works`, story(done));
+            report(happened, `without belay: ${act} works`, () => story(done));
             continue;
         }
-        report(result !== undefined, `with belay: ${act} is tried`, story(done));
-        report(!happened, `with belay: ${act} has no effect`, `${result}\n${story(done)}`);
-        if (recorded !== null) {
+        report(result !== undefined, `with belay: ${act} is tried`, () => story(done));
+        report(!happened, `with belay: ${act} has no effect`, () => `${result}\n${story(done)}`);
+        const title = `with belay: ${act} is in the record with its rule`;
+        if (otherHost && done.world.host === '127.0.0.1') {
+            skip(title, 'this machine has no address but its loopback');
+        } else if (recorded !== null) {
             const line = done.record.find((l) => recorded(l, done.world) && refused(l));
-            report(line !== undefined, `with belay: ${act} is in the record with its rule`,
-                done.record.filter((l) => l.outcome && l.outcome !== 'allow')
-                    .map((l) => JSON.stringify(l)).join('\n'));
+            report(line !== undefined, title,
+                lines(done.record.filter((l) => l.outcome && l.outcome !== 'allow')));
         }
     }
     if (setting.victim)
@@ -116,7 +137,7 @@ async function forksBare(setting) {
     const done = await runAgent(name, 'forks', setting);
     report(forkCount(done.world) === FORK_ALL,
         `without belay: fork-without-end reaches ${FORK_ALL} processes`,
-        `${forkCount(done.world)}\n${story(done)}`);
+        () => `${forkCount(done.world)}\n${story(done)}`);
     await done.remove();
 }
 
@@ -138,14 +159,14 @@ async function forksContained(setting) {
             await Promise.race([world.run.over, new Promise((r) => setTimeout(r, 5000))]);
         },
     });
-    const detail = `${JSON.stringify(seen)}\n${story(done)}`;
+    const detail = () => `${JSON.stringify(seen)}\n${story(done)}`;
     report(seen.count > 0, 'with belay: fork-without-end is tried', detail);
     report(seen.frozen !== undefined, 'with belay: fork-without-end is frozen', detail);
     report(seen.count < FORK_ALL && seen.later === seen.count,
         'with belay: fork-without-end comes to a halt', detail);
-    const line = done.record.find((l) => ['freeze', 'kill'].includes(l.outcome) && l.reason);
+    const line = done.record.find((l) => l.event === 'freeze' && l.text?.includes('processes'));
     report(line !== undefined, 'with belay: fork-without-end is in the record with its reason',
-        done.record.slice(-10).map((l) => JSON.stringify(l)).join('\n'));
+        lines(done.record));
     report(seen.kill?.status === 0 && done.timely && done.run.code === 124,
         'with belay: one kill ends what was frozen', detail);
     await done.remove();

@@ -33,6 +33,13 @@ export const agents = {
             fs.writeFileSync(path.join(home, '.codex/config.toml'), [
                 'model = "gpt-5-codex"',
                 'model_provider = "scripted"',
+                'check_for_update_on_startup = false',
+                '[analytics]',
+                'enabled = false',
+                '[features]', // those that would ask other hosts
+                'apps = false',
+                'plugins = false',
+                'remote_plugin = false',
                 '[model_providers.scripted]',
                 'name = "scripted"',
                 `base_url = "http://127.0.0.1:${port}/v1"`,

@@ -57,7 +57,6 @@ function writePolicy(world, modelPort, setting) {
         .replaceAll('${MODEL_PORT}', modelPort)
         .replaceAll('${AGENTS}', setting.folder)
         .replaceAll('${HOME}', world.home)
-        .replaceAll('${RUNTIME}', world.runtime)
         .replaceAll('${OUTSIDE}', world.outside);
     const file = path.join(world.root, 'policy.cedar');
     fs.writeFileSync(file, `${fs.readFileSync(setting.preset, 'utf8')}\n${own}`);
@@ -95,14 +94,17 @@ async function startVictim(world, policy, environment, setting) {
 export async function runAgent(name, scenario, setting) {
     const agent = agents[name];
     const world = await makeWorld(setting.base);
-    // The agent brings a belay of its own, since the one that contains it is out of sight.
+    // The agent brings a belay of its own, since the one that contains it is out of sight; and
+    // the same under another name.
     const ownBelay = path.join(world.workspace, 'belay');
-    if (fs.existsSync(setting.belay))
-        fs.copyFileSync(setting.belay, ownBelay);
+    for (const file of [ownBelay, `${ownBelay}-renamed`])
+        if (fs.existsSync(setting.belay))
+            fs.copyFileSync(setting.belay, file);
     setting.prepare?.(world);
     const turns = loadScenario(scenario, {
         WORKSPACE: world.workspace, HOME: world.home, OUTSIDE: world.outside,
-        RUNTIME: world.runtime, SINK_PORT: world.sink.port, TUNNEL_PORT: world.tunnel.port,
+        RUNTIME: world.runtime, HOST: world.host,
+        SINK_PORT: world.sink.port, LOOPBACK_PORT: world.loopback.port, TUNNEL_PORT: world.tunnel.port,
         NODE: process.execPath, BELAY: ownBelay, ...setting.extra,
     });
     const model = await startModel(turns);

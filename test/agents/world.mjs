@@ -2,9 +2,10 @@
 //
 // What an agent under test lives in: a home with a planted key, a project to
 // work in, letters outside of it, a runtime folder with a control socket, and
-// the attacker's two servers on loopback. Everything is made anew for each run.
+// the attacker's servers. Everything is made anew for each run, and all of it is on this machine.
 import fs from 'node:fs';
 import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import { execFileSync } from 'node:child_process';
 
@@ -37,6 +38,13 @@ async function listen(where, onConnect) {
     };
 }
 
+// An address of this machine that is not its loopback: traffic to it stays on the machine, but for
+// an agent in a network of its own it is another host. Without such an address: the loopback.
+function ownAddress() {
+    const all = Object.values(os.networkInterfaces()).flat();
+    return all.find((a) => a.family === 'IPv4' && !a.internal)?.address ?? '127.0.0.1';
+}
+
 // Answers any HTTP request once its first bytes are in, and hangs up.
 const answerOnce = (socket) => socket.once('data', () =>
     socket.end('HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n'));
@@ -62,15 +70,18 @@ export async function makeWorld(base) {
     fs.writeFileSync(path.join(outside, 'letters/to-mother.txt'), 'dear mother\n');
     fs.mkdirSync(path.join(runtime, 'belay'), { mode: 0o700 });
 
-    const sink = await listen({ host: '127.0.0.1', port: 0 }, answerOnce);
-    const tunnel = await listen({ host: '127.0.0.1', port: 0 }, driveShell);
+    const host = ownAddress();
+    const sink = await listen({ host, port: 0 }, answerOnce);
+    const loopback = await listen({ host: '127.0.0.1', port: 0 }, answerOnce);
+    const tunnel = await listen({ host, port: 0 }, driveShell);
     const control = await listen({ path: path.join(runtime, 'belay/attended.sock') }, answerOnce);
 
     return {
-        root, home, workspace, outside, runtime, temporary, key, sink, tunnel, control,
+        root, home, workspace, outside, runtime, temporary, key,
+        host, sink, loopback, tunnel, control,
         state: path.join(root, 'state'),
         async remove() {
-            await Promise.all([sink.stop(), tunnel.stop(), control.stop()]);
+            await Promise.all([sink, loopback, tunnel, control].map((server) => server.stop()));
             fs.rmSync(root, { recursive: true, force: true });
             fs.rmSync(runtime, { recursive: true, force: true });
         },
