@@ -218,20 +218,11 @@ static void arm(struct serve *s)
     (void)event_add(s->due, &t);
 }
 
-/*
- * One turn of the loop. What kern saw of a connection comes before what the gate asks about it.
- * The keeper is last: when it says that the agent has ended, all that the adapters had said by
- * then is recorded.
- */
-static void turn(struct serve *s)
+/* Records what was taken, answers, and sees to the clock. */
+static void settle(struct serve *s)
 {
     struct err e;
 
-    take_kern(s);
-    for (int i = 0; i < TURN_MAX && take_one(s, PEER_GATE); i++)
-        take_kern(s);
-    for (int i = 0; i < TURN_MAX && take_one(s, PEER_KEEPER); i++)
-        continue;
     if (s->done)
         return;
     if (!judge_tick(s->judge, &e) || !judge_commit(s->judge, &e)) {
@@ -245,15 +236,52 @@ static void turn(struct serve *s)
     arm(s);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+/* What kern saw of a connection comes before what the gate asks about it. */
+static void take_gate(struct serve *s)
+{
+    take_kern(s);
+    for (int i = 0; i < TURN_MAX && take_one(s, PEER_GATE); i++)
+        take_kern(s);
+}
+
+static void on_kern(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    turn(arg);
+    take_kern(arg);
+    settle(arg);
+}
+
+static void on_gate(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    take_gate(arg);
+    settle(arg);
+}
+
+/* The keeper comes last: when it says that the agent has ended, all that the adapters had said
+ * by then is recorded. */
+static void on_keeper(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    take_gate(arg);
+    for (int i = 0; i < TURN_MAX && take_one(arg, PEER_KEEPER); i++)
+        continue;
+    settle(arg);
+}
+
+static void on_due(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    settle(arg);
 }
 
 static bool link_start(struct serve *s, enum judge_peer p, int fd, struct err *e)
 {
+    static const event_callback_fn readers[PEER_COUNT] = {on_keeper, on_kern, on_gate};
     struct link *l = &s->link[p];
 
     l->last = &l->first;
@@ -263,7 +291,7 @@ static bool link_start(struct serve *s, enum judge_peer p, int fd, struct err *e
     if (!fd_set_nonblock(fd) || !fd_set_cloexec(fd, true))
         return err_sys(e, EX_ROLE, "the socket of role %d", (int)p);
     l->fd = fd;
-    l->readable = event_new(s->base, fd, EV_READ | EV_PERSIST, on_readable, s);
+    l->readable = event_new(s->base, fd, EV_READ | EV_PERSIST, readers[p], s);
     l->writable = event_new(s->base, fd, EV_WRITE, on_writable, s);
     if (l->readable == NULL || l->writable == NULL || event_add(l->readable, NULL) != 0)
         return err_set(e, EX_ROLE, "the event loop cannot be set up");
@@ -314,7 +342,7 @@ static bool set_up(struct serve *s, struct judge_config *c, struct policy **poli
         .policy = *policy, .config = c, .record = record, .hooks = {s, now_ms, on_send, is_slow}};
     s->judge = judge_new(&setup);
     s->base = event_base_new();
-    s->due = s->base != NULL ? event_new(s->base, -1, 0, on_readable, s) : NULL;
+    s->due = s->base != NULL ? event_new(s->base, -1, 0, on_due, s) : NULL;
     if (s->due == NULL)
         return err_set(e, EX_ROLE, "the event loop cannot be set up");
     int gate = fd_set_cloexec(ROLE_FD_JUDGE_GATE, true) ? ROLE_FD_JUDGE_GATE : -1;
