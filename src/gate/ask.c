@@ -6,6 +6,7 @@
 #include "gate/gate.h"
 #include "policy/message.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,8 +115,10 @@ static void on_writable(evutil_socket_t sock, short what, void *arg)
 
 static void enqueue(struct asker *a)
 {
+    bool whole = frame_finish(&a->out);
     struct queued *q = xcalloc(1, sizeof(*q) + a->out.n);
 
+    assert(whole); /* what the gate says is far shorter than a frame may be */
     q->n = a->out.n;
     memcpy(q->data, a->out.data, q->n);
     *a->tail = q;

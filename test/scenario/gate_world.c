@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -246,6 +247,8 @@ static void play_gate(int keeper, int judge)
     if (high < 0 || dup2(keeper, ROLE_FD_KEEPER) < 0 || dup2(high, ROLE_FD_JUDGE) < 0)
         _exit(99);
     fd_close_from(3, kept, 2);
+    if (w.descriptors > 0)
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){w.descriptors, w.descriptors});
     _exit(gate_main());
 }
 

@@ -29,6 +29,7 @@ struct world {
     int upstream; /* TCP listener on 127.0.0.1 */
     uint16_t upstream_port;
     char resolver_text[32];
+    unsigned descriptors; /* limit for the next gate; 0: as it is */
     /* the last frame from the gate */
     struct frame_in in;
     struct action action;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "unit.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -253,12 +254,12 @@ TEST(a_refused_connection_is_reset_and_nothing_is_looked_up)
 }
 
 /* What a client reads before the reset. */
-static bool told(int fd, const char *bytes, size_t n, char got[1024])
+static bool told(int fd, struct str bytes, char got[1024])
 {
     size_t have = 0;
     ssize_t k;
 
-    if (send(fd, bytes, n, MSG_NOSIGNAL) != (ssize_t)n)
+    if (send(fd, bytes.p, bytes.n, MSG_NOSIGNAL) != (ssize_t)bytes.n)
         return false;
     while (wait_readable(fd, WORLD_WAIT_MS) && (k = recv(fd, got + have, 1023 - have, 0)) > 0)
         have += (size_t)k;
@@ -276,13 +277,13 @@ TEST(a_refusal_has_words)
     AUTO_CLOSE int a = agent_socket(SOCK_STREAM, address, 80);
     CHECK(judge_asked(VERB_CONNECT, "good.test", 80, NULL));
     CHECK(judge_says(world()->in.id, OUTCOME_DENY, "not this\r\nX: 1"));
-    CHECK(told(a, "GET / HTTP/1.1\r\nHost: good.test\r\n\r\n", 37, got));
+    CHECK(told(a, STR("GET / HTTP/1.1\r\nHost: good.test\r\n\r\n"), got));
     CHECK(strncmp(got, "HTTP/1.1 403 Forbidden\r\n", 24) == 0);
     CHECK(strstr(got, "\r\n\r\nbelay: rule-7: not this\\x0d\\x0aX: 1\n") != NULL);
     AUTO_CLOSE int b = agent_socket(SOCK_STREAM, "192.0.2.1", 443);
     CHECK(judge_asked(VERB_CONNECT, "192.0.2.1", 443, "192.0.2.1"));
     CHECK(judge_says(world()->in.id, OUTCOME_DENY, "not this"));
-    CHECK(told(b, "\x16\3\1\0", 4, got));
+    CHECK(told(b, STR("\x16\3\1\0"), got));
     CHECK(memcmp(got, "\x15\3\1\0\2\2\x31", 8) == 0);
     /* one that says nothing is not waited for */
     AUTO_CLOSE int c = agent_socket(SOCK_STREAM, address, 22);
@@ -547,6 +548,160 @@ TEST(questions_are_bounded)
     close_all(agents, 8);
 }
 
+/* Ticks of processor time that the gate has used. */
+static long gate_ticks(void)
+{
+    AUTO_FREE char *path = xasprintf("/proc/%d/stat", (int)world()->gate);
+    unsigned long user = 0, system = 0;
+    FILE *f = fopen(path, "re");
+
+    if (f == NULL)
+        return -1;
+    int n =
+        fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
+
+    fclose(f);
+    return n == 2 ? (long)(user + system) : -1;
+}
+
+/* Descriptors that the gate has open; -1 when that cannot be seen. */
+static int gate_descriptors(void)
+{
+    AUTO_FREE char *path = xasprintf("/proc/%d/fd", (int)world()->gate);
+    DIR *d = opendir(path);
+    int n = 0;
+
+    if (d == NULL)
+        return -1;
+    while (readdir(d) != NULL)
+        n++;
+    closedir(d);
+    return n;
+}
+
+/* Peers that stop in the middle of everything: the gate waits, and does not spin. */
+TEST(stuck_peers_cost_nothing)
+{
+    AUTO_FREE char *chunk = xcalloc(1, 1 << 20);
+    char address[ADDR_TEXT_MAX];
+    int fds[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
+
+    WORLD(&usual);
+    CHECK(world_connect("good.test", &fds[0], &fds[1])); /* half-closed */
+    shutdown(fds[0], SHUT_WR);
+    CHECK(expect_eof(fds[1]));
+    CHECK(world_connect("good.test", &fds[2], &fds[3])); /* full in both directions */
+    for (int i = 0; i < 40; i++) {
+        send(fds[2], chunk, 1 << 20, MSG_DONTWAIT | MSG_NOSIGNAL);
+        send(fds[3], chunk, 1 << 20, MSG_DONTWAIT | MSG_NOSIGNAL);
+        usleep(2000);
+    }
+    shutdown(fds[2], SHUT_WR);
+    CHECK(world_connect("good.test", &fds[4], &fds[5])); /* half a TLS greeting */
+    CHECK(send(fds[4], "\x16\3\1\1\0\1", 6, 0) == 6);
+    CHECK(agent_learn("ask.test", DNS_A, address)); /* held, with bytes waiting */
+    fds[6] = agent_socket(SOCK_STREAM, address, 80);
+    CHECK(judge_asked(VERB_CONNECT, "ask.test", 80, NULL));
+    CHECK(send(fds[6], "GET", 3, 0) == 3);
+    fds[7] = agent_socket(SOCK_STREAM, GATE_RESOLVER4, 53); /* half a DNS question */
+    CHECK(send(fds[7], "\0", 1, 0) == 1);
+    usleep(200000);
+    long before = gate_ticks();
+    usleep(1500000);
+    CHECK(before >= 0 && gate_ticks() - before <= 3);
+    close_all(fds, 8);
+}
+
+static unsigned next_random(void)
+{
+    static unsigned state = 12345;
+
+    state = state * 1103515245u + 12345u;
+    return state >> 16;
+}
+
+/* One end of a connection ends in one of the ways that there are. */
+static void end_somehow(int fd)
+{
+    struct linger now = {1, 0};
+
+    switch (next_random() % 4) {
+    case 0:
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+        break;
+    case 1:
+        shutdown(fd, SHUT_WR);
+        break;
+    case 2:
+        shutdown(fd, SHUT_RDWR);
+        break;
+    default:
+        break;
+    }
+    close(fd);
+}
+
+TEST(nothing_is_left_behind)
+{
+    static char chunk[100000];
+    struct world_note note;
+    int a, h, before = 0;
+
+    WORLD(&usual);
+    for (int i = 0; i < 200; i++) {
+        CHECK(world_connect("good.test", &a, &h));
+        if (i == 0)
+            before = gate_descriptors();
+        send(a, chunk, next_random() % sizeof(chunk), MSG_DONTWAIT | MSG_NOSIGNAL);
+        send(h, chunk, next_random() % sizeof(chunk), MSG_DONTWAIT | MSG_NOSIGNAL);
+        end_somehow(next_random() % 2 == 0 ? a : h);
+        close(a);
+        close(h);
+        CHECK(judge_note(&note));
+    }
+    if (before < 0)
+        SKIP("the gate's descriptors cannot be seen from here");
+    CHECK(gate_descriptors() <= before + 2 * 64); /* its stock of pipes */
+}
+
+TEST(a_slow_judge)
+{
+    enum { MANY = 900 };
+    AUTO_FREE int *agents = xcalloc(MANY, sizeof(int));
+    char address[ADDR_TEXT_MAX];
+
+    WORLD(&usual);
+    CHECK(agent_learn("ask.test", DNS_A, address));
+    for (int i = 0; i < MANY; i++)
+        CHECK((agents[i] = agent_socket(SOCK_STREAM, address, 80)) >= 0);
+    usleep(300000); /* more questions now wait than the socket holds */
+    for (int i = 0; i < MANY; i++) {
+        CHECK(judge_asked(VERB_CONNECT, "ask.test", 80, NULL));
+        CHECK(judge_says(world()->in.id, OUTCOME_DENY, "no"));
+    }
+    for (int i = 0; i < MANY; i++)
+        CHECK(expect_reset(agents[i]));
+    close_all(agents, MANY);
+}
+
+TEST(few_descriptors)
+{
+    int agents[30], hosts[30];
+    char address[ADDR_TEXT_MAX];
+
+    if (unavailable != NULL)
+        SKIP(unavailable);
+    world()->descriptors = 512 + 7 * 10;
+    bool up = world_gate(&usual);
+    world()->descriptors = 0;
+    CHECK(up && agent_learn("many.test", DNS_A, address));
+    for (int i = 0; i < 30; i++)
+        CHECK((agents[i] = agent_socket(SOCK_STREAM, address, world()->upstream_port)) >= 0);
+    CHECK_INT(serve_many(hosts, 30, 500), 10);
+    close_all(agents, 30);
+    close_all(hosts, 10);
+}
+
 /* What the host does not read is not taken from the agent, and comes whole in the end. */
 TEST(back_pressure)
 {
@@ -767,7 +922,9 @@ UNIT_MAIN(UNIT(begin), UNIT(a_name_is_judged_once), UNIT(a_refused_name_fails_at
           UNIT(addresses_of_no_name), UNIT(resets_go_through),
           UNIT(a_client_that_goes_away_is_taken_back), UNIT(lookups_that_fail),
           UNIT(truncated_replies_are_asked_for_over_tcp), UNIT(connections_are_bounded),
-          UNIT(thousands_of_connections), UNIT(questions_are_bounded), UNIT(back_pressure),
-          UNIT(bulk_both_ways), UNIT(an_idle_connection_ends),
-          UNIT(tls_for_the_name_that_was_judged), UNIT(tls_for_another_name_is_refused),
-          UNIT(the_gate_ends_with_the_judge_and_the_keeper), UNIT(end))
+          UNIT(thousands_of_connections), UNIT(questions_are_bounded),
+          UNIT(stuck_peers_cost_nothing), UNIT(nothing_is_left_behind), UNIT(a_slow_judge),
+          UNIT(few_descriptors), UNIT(back_pressure), UNIT(bulk_both_ways),
+          UNIT(an_idle_connection_ends), UNIT(tls_for_the_name_that_was_judged),
+          UNIT(tls_for_another_name_is_refused), UNIT(the_gate_ends_with_the_judge_and_the_keeper),
+          UNIT(end))
