@@ -326,9 +326,38 @@ static bool make_context(const struct policy *p, const struct action *a, struct 
     return true;
 }
 
+bool verb_takes(enum verb v, enum resource_kind k)
+{
+    switch (v) {
+    case VERB_READ:
+    case VERB_WRITE:
+    case VERB_CREATE:
+    case VERB_DELETE:
+        return k == RESOURCE_FILE;
+    case VERB_EXEC:
+    case VERB_SPAWN:
+        return k == RESOURCE_PROGRAM;
+    case VERB_CONNECT:
+        return k == RESOURCE_HOST || k == RESOURCE_SOCKET;
+    case VERB_REQUEST:
+    case VERB_RESOLVE:
+        return k == RESOURCE_HOST;
+    case VERB_INFER:
+        return k == RESOURCE_MODEL;
+    case VERB_CALL:
+        return k == RESOURCE_TOOL;
+    case VERB_COUNT:
+        break;
+    }
+    return false;
+}
+
 bool request_make(const struct policy *p, const struct session *s, const struct action *a,
                   struct request *r, const char **reason)
 {
+    *reason = "its verb does not go with its resource";
+    if (!verb_takes(a->verb, a->kind))
+        return false;
     make_agent(p, s, r);
     make_verb(p, a->verb, r);
     if (!make_resource(p, a, r, reason) || !make_context(p, a, r, reason))

@@ -99,6 +99,9 @@ struct request {
     struct cedar_value items[FRAME_LIST_MAX]; /* of all lists */
 };
 
+/* Does the schema let this verb apply to this kind of resource? */
+bool verb_takes(enum verb v, enum resource_kind k);
+
 /* False: the action names nothing; *reason tells why. Allocates nothing. */
 bool request_make(const struct policy *p, const struct session *s, const struct action *a,
                   struct request *r, const char **reason);

@@ -139,6 +139,15 @@ static bool make_sample(struct surveyor *v, enum verb verb, enum resource_kind k
     return request_make(v->p, v->s, &a, &v->scratch->request, &reason);
 }
 
+static bool sample_verb(struct surveyor *v, enum verb verb)
+{
+    for (unsigned k = 0; k < RESOURCE_COUNT; k++)
+        if (verb_takes(verb, (enum resource_kind)k))
+            return make_sample(v, verb, (enum resource_kind)k,
+                               k == RESOURCE_HOST ? STR("x.invalid") : STR("/x"));
+    return false;
+}
+
 /*
  * The verbs that the scope of each rule rules out. Asked for an agent that has every label, as
  * the principal is looked at first.
@@ -151,7 +160,7 @@ static void find_other_verbs(struct surveyor *v)
     labelled.labels = UINT64_MAX;
     v->s = &labelled;
     for (unsigned verb = 0; verb < VERB_COUNT; verb++) {
-        if (!make_sample(v, (enum verb)verb, RESOURCE_FILE, STR("/x")))
+        if (!sample_verb(v, (enum verb)verb))
             continue;
         for (size_t i = 0; i < v->p->nrules; i++)
             if (explain(v, i).outcome == CEDAR_NO_ACTION)
