@@ -83,11 +83,12 @@ static bool read_comments(struct formatter *f, uint32_t from, uint32_t to, struc
 
     after->first_comment = (uint32_t)f->comments.len;
     for (uint32_t i = from; i < to; i++) {
+        char c = f->source.ptr[i];
         struct comment *comment;
 
-        if (f->source.ptr[i] == '\n')
+        if (c == '\n' || (c == '\r' && i + 1 < to && f->source.ptr[i + 1] != '\n'))
             lines++;
-        if (f->source.ptr[i] != '/')
+        if (c != '/')
             continue;
         comment = cedar_vec_push(&f->comments);
         if (comment == NULL)
