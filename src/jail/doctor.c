@@ -19,22 +19,22 @@
 #include <unistd.h>
 
 struct doctor {
-    struct jail_check *checks;
+    struct jail_probe *probes;
     struct jail_mount mounts[5];
     char *argv[2], *envp[1];
     struct jail_plan plan;
 };
 
-static void note(struct doctor *d, enum jail_check_id id, bool ok, const char *fmt, ...)
+static void note(struct doctor *d, enum jail_probe_id id, bool ok, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-static void note(struct doctor *d, enum jail_check_id id, bool ok, const char *fmt, ...)
+static void note(struct doctor *d, enum jail_probe_id id, bool ok, const char *fmt, ...)
 {
     va_list args;
 
     va_start(args, fmt);
-    (void)vsnprintf(d->checks[id].detail, sizeof(d->checks[id].detail), fmt, args);
+    (void)vsnprintf(d->probes[id].detail, sizeof(d->probes[id].detail), fmt, args);
     va_end(args);
-    d->checks[id].ok = ok;
+    d->probes[id].ok = ok;
 }
 
 static void plain_plan(struct doctor *d)
@@ -55,8 +55,8 @@ static void plain_plan(struct doctor *d)
                                  .cgroup = JAIL_CGROUP_NEVER};
 }
 
-/* A jail of the plan; on failure the check is noted with the reason. */
-static bool make(struct doctor *d, enum jail_check_id id, struct jail *j)
+/* A jail of the plan; on failure the probe is noted with the reason. */
+static bool make(struct doctor *d, enum jail_probe_id id, struct jail *j)
 {
     struct err e = {0};
     bool ok = jail_start(&d->plan, j, &e);
@@ -70,15 +70,16 @@ static bool check_namespaces(struct doctor *d)
 {
     struct jail j;
 
-    if (!make(d, JAIL_CHECK_NAMESPACES, &j))
+    if (!make(d, JAIL_PROBE_NAMESPACES, &j))
         return false;
-    note(d, JAIL_CHECK_NAMESPACES, true, "user, mount, pid, net, ipc, uts, cgroup");
+    note(d, JAIL_PROBE_NAMESPACES, true, "user, mount, pid, net, ipc, uts, cgroup");
     if (j.landlock_abi > 0)
-        note(d, JAIL_CHECK_LANDLOCK, true, "ABI %d%s", j.landlock_abi,
+        note(d, JAIL_PROBE_LANDLOCK, true, "ABI %d%s", j.landlock_abi,
              j.landlock_abi >= 6 ? "" : "; scopes of signals and sockets need ABI 6 (Linux 6.12)");
     else
-        note(d, JAIL_CHECK_LANDLOCK, false,
-             "not in this kernel, or not on; boot with lsm=landlock,...");
+        note(d, JAIL_PROBE_LANDLOCK, false,
+             "not in this kernel, or not on (boot with lsm=landlock,...); without it mounts "
+             "alone hold the files");
     jail_close(&j);
     return true;
 }
@@ -117,13 +118,14 @@ static void check_listener(struct doctor *d)
     int error;
 
     d->plan.traps = TRAP_EXEC;
-    if (!make(d, JAIL_CHECK_LISTENER, &j))
+    if (!make(d, JAIL_PROBE_LISTENER, &j))
         return;
-    note(d, JAIL_CHECK_LISTENER, true, "seccomp user notification");
-    note(d, JAIL_CHECK_KILLABLE, j.wait_killable, "%s",
-         j.wait_killable ? "WAIT_KILLABLE_RECV" : "needs Linux 5.19");
+    note(d, JAIL_PROBE_LISTENER, true, "seccomp user notification");
+    note(d, JAIL_PROBE_KILLABLE, j.wait_killable, "%s",
+         j.wait_killable ? "WAIT_KILLABLE_RECV"
+                         : "needs Linux 5.19; without it a signal may repeat a question");
     error = in_child(trace, &j);
-    note(d, JAIL_CHECK_TRACE, error == 0, "%s",
+    note(d, JAIL_PROBE_TRACE, error == 0, "%s",
          error == 0 ? "ptrace into the jail's user namespace" : strerror(error));
     jail_close(&j);
     d->plan.traps = 0;
@@ -134,10 +136,10 @@ static void check_gate(struct doctor *d)
     struct jail j;
 
     d->plan.net = true;
-    if (make(d, JAIL_CHECK_GATE, &j)) {
-        note(d, JAIL_CHECK_GATE, true, "nftables redirect");
-        note(d, JAIL_CHECK_GATE6, j.tcp6 >= 0, "%s",
-             j.tcp6 >= 0 ? "nftables redirect" : "IPv6 is off on this host");
+    if (make(d, JAIL_PROBE_GATE, &j)) {
+        note(d, JAIL_PROBE_GATE, true, "nftables redirect");
+        note(d, JAIL_PROBE_GATE6, j.tcp6 >= 0, "%s",
+             j.tcp6 >= 0 ? "nftables redirect" : "IPv6 is off on this host; the agent has none");
         jail_close(&j);
     }
     d->plan.net = false;
@@ -148,8 +150,8 @@ static void check_terminal(struct doctor *d)
     struct jail j;
 
     d->plan.pty_mask = 7;
-    if (make(d, JAIL_CHECK_TERMINAL, &j)) {
-        note(d, JAIL_CHECK_TERMINAL, j.pty >= 0, "devpts of its own");
+    if (make(d, JAIL_PROBE_TERMINAL, &j)) {
+        note(d, JAIL_PROBE_TERMINAL, j.pty >= 0, "devpts of its own");
         jail_close(&j);
     }
     d->plan.pty_mask = 0;
@@ -165,7 +167,9 @@ static void explain_cgroup(struct doctor *d)
 
     if (made >= 0)
         (void)cgroup_remove(parent, name);
-    note(d, JAIL_CHECK_CGROUP, false, "%.400s; start belay with systemd-run --user --scope",
+    note(d, JAIL_PROBE_CGROUP, false,
+         "%.300s; the pid namespace stops and kills instead, more slowly; for a cgroup start "
+         "belay with systemd-run --user --scope",
          e.text);
 }
 
@@ -176,16 +180,18 @@ static void check_cgroup(struct doctor *d)
 
     d->plan.cgroup = JAIL_CGROUP_IF_POSSIBLE;
     d->plan.limits.memory = 1u << 30;
-    if (!make(d, JAIL_CHECK_CGROUP, &j))
+    if (!make(d, JAIL_PROBE_CGROUP, &j))
         return;
-    note(d, JAIL_CHECK_MEMORY, j.memory_limited, "%s",
-         j.memory_limited ? "cgroup memory controller" : "no memory controller in this cgroup");
+    note(d, JAIL_PROBE_MEMORY, j.memory_limited, "%s",
+         j.memory_limited
+             ? "cgroup memory controller"
+             : "no memory controller in this cgroup; a limit of memory is not enforced");
     if (j.cgroup < 0)
         explain_cgroup(d);
     else if (!jail_freeze(&j, &e) || !jail_resume(&j, &e) || !jail_kill(&j, &e))
-        note(d, JAIL_CHECK_CGROUP, false, "%.500s", e.text);
+        note(d, JAIL_PROBE_CGROUP, false, "%.500s", e.text);
     else
-        note(d, JAIL_CHECK_CGROUP, true, "cgroup.freeze and cgroup.kill");
+        note(d, JAIL_PROBE_CGROUP, true, "cgroup.freeze and cgroup.kill");
     jail_close(&j);
 }
 
@@ -227,26 +233,28 @@ static void check_overlay(struct doctor *d)
 {
     int error = in_child(overlay, NULL);
 
-    note(d, JAIL_CHECK_OVERLAY, error == 0, "%s",
+    note(d, JAIL_PROBE_OVERLAY, error == 0, "%s",
          error == 0 ? "overlayfs with userxattr" : strerror(error));
 }
 
-void jail_probe(struct jail_check checks[JAIL_CHECK_COUNT])
+size_t jail_probe(struct jail_probe *probes, size_t max)
 {
-    static const struct jail_check blank[] = {
-#define X(id, name, without) {name, without, false, "not tried: it needs the namespaces"},
-        JAIL_CHECKS(X)
+    struct jail_probe all[] = {
+#define X(id, required, name) {name, required, false, "not tried: it needs the namespaces"},
+        JAIL_PROBES(X)
 #undef X
     };
-    struct doctor d = {.checks = checks};
+    struct doctor d = {.probes = all};
+    size_t n = max < ARRAY_LEN(all) ? max : ARRAY_LEN(all);
 
-    memcpy(checks, blank, sizeof(blank));
     plain_plan(&d);
-    if (!check_namespaces(&d))
-        return;
-    check_listener(&d);
-    check_gate(&d);
-    check_terminal(&d);
-    check_cgroup(&d);
-    check_overlay(&d);
+    if (check_namespaces(&d)) {
+        check_listener(&d);
+        check_gate(&d);
+        check_terminal(&d);
+        check_cgroup(&d);
+        check_overlay(&d);
+    }
+    memcpy(probes, all, n * sizeof(*probes));
+    return n;
 }

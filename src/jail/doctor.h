@@ -11,34 +11,34 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* X(id, name, what is lost without it; "" when belay cannot run at all) */
-#define JAIL_CHECKS(X)                                                               \
-    X(NAMESPACES, "namespaces and mounts", "")                                       \
-    X(LANDLOCK, "Landlock", "files are held by mounts alone")                        \
-    X(LISTENER, "supervised system calls", "")                                       \
-    X(KILLABLE, "waits that signals do not break", "a signal may repeat a question") \
-    X(TRACE, "tracing from outside", "a program cannot be verified when it starts")  \
-    X(GATE, "transparent gate over IPv4", "an agent with network cannot run")        \
-    X(GATE6, "transparent gate over IPv6", "the agent has no IPv6")                  \
-    X(TERMINAL, "own terminal", "an agent with a terminal cannot run")               \
-    X(CGROUP, "freeze and kill by cgroup", "the pid namespace does it, more slowly") \
-    X(MEMORY, "memory limit", "the policy's limit of memory is not enforced")        \
-    X(OVERLAY, "overlay without root", "work cannot be staged")
+/* X(id, required, name): what is required must work, or no agent can be run. */
+#define JAIL_PROBES(X)                           \
+    X(NAMESPACES, true, "namespaces and mounts") \
+    X(LANDLOCK, false, "Landlock")               \
+    X(LISTENER, true, "supervised calls")        \
+    X(KILLABLE, false, "unbroken questions")     \
+    X(TRACE, false, "tracing from outside")      \
+    X(GATE, true, "gate over IPv4")              \
+    X(GATE6, false, "gate over IPv6")            \
+    X(TERMINAL, true, "own terminal")            \
+    X(CGROUP, false, "stop by cgroup")           \
+    X(MEMORY, false, "limit of memory")          \
+    X(OVERLAY, false, "overlay without root")
 
-enum jail_check_id {
-#define X(id, name, without) JAIL_CHECK_##id,
-    JAIL_CHECKS(X)
+enum jail_probe_id {
+#define X(id, required, name) JAIL_PROBE_##id,
+    JAIL_PROBES(X)
 #undef X
-        JAIL_CHECK_COUNT
+        JAIL_PROBES_MAX
 };
 
-struct jail_check {
+struct jail_probe {
     const char *name;
-    const char *without; /* what is lost when it is not ok */
-    bool ok;
-    char detail[512]; /* the version found, or the reason; one line */
+    bool required, ok;
+    char detail[512]; /* what was found, or the reason and what is lost; one line */
 };
 
-void jail_probe(struct jail_check checks[JAIL_CHECK_COUNT]);
+/* Fills probes[id] for at most `max` ids; returns how many. */
+size_t jail_probe(struct jail_probe *probes, size_t max);
 
 #endif

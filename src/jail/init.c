@@ -48,7 +48,7 @@ static void reset_signals(void)
 
 static void close_others(const struct start *s)
 {
-    const int keep[] = {s->control,        s->released,       s->cgroup,
+    const int keep[] = {s->control,        s->requests,       s->released,      s->cgroup,
                         s->plan->stdio[0], s->plan->stdio[1], s->plan->stdio[2]};
 
     fd_close_from(0, keep, ARRAY_LEN(keep));
@@ -134,7 +134,7 @@ static const struct bpf_rule init_calls[] = {
 
 static bool confine_init(struct init *i, struct err *e)
 {
-    const int keep[] = {i->s->control, i->children, i->stop.proc};
+    const int keep[] = {i->s->control, i->s->requests, i->children, i->stop.proc};
     const struct ll_rule proc = {i->stop.proc, ll_fs_read()};
     const struct ll_domain domain = {.abi = ll_abi(), .files = true, .rules = &proc, .nrules = 1};
 
@@ -175,13 +175,13 @@ static void answer(struct init *i, uint32_t request)
     default:
         _exit(EX_FAIL);
     }
-    (void)wire_send(i->s->control, request, value, NULL, NULL, 0);
+    (void)wire_send(i->s->requests, request, value, NULL, NULL, 0);
 }
 
 static void serve(struct init *i) __attribute__((noreturn));
 static void serve(struct init *i)
 {
-    struct pollfd p[] = {{.fd = i->s->control, .events = POLLIN},
+    struct pollfd p[] = {{.fd = i->s->requests, .events = POLLIN},
                          {.fd = i->children, .events = POLLIN}};
 
     for (;;) {
@@ -193,7 +193,7 @@ static void serve(struct init *i)
             reap(i);
         if (p[0].revents == 0)
             continue;
-        switch (wire_recv(i->s->control, &in, 0)) {
+        switch (wire_recv(i->s->requests, &in, 0)) {
         case WIRE_OK:
             answer(i, in.msg.type);
             break;

@@ -13,7 +13,8 @@
 
 struct start {
     const struct jail_plan *plan;
-    int control;  /* J's end of the control socket; A inherits it */
+    int control;  /* J's end of the control socket: news; A inherits it */
+    int requests; /* J's end of the other socket: requests and answers */
     int released; /* A reads one byte here before it executes */
     int cgroup;   /* for A; -1: none */
 };

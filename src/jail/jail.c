@@ -51,6 +51,7 @@ static void empty(struct jail *j)
                        .agent_pid = -1,
                        .init_pidfd = -1,
                        .control = -1,
+                       .requests = -1,
                        .release = -1,
                        .listener = -1,
                        .ns_user = -1,
@@ -267,15 +268,16 @@ static bool wait_for_start(struct jail *j, struct err *e)
 
 /* Both ends of the ways to J and A. */
 struct ways {
-    int control[2], release[2];
+    int control[2], requests[2], release[2];
 };
 
 static bool make_ways(struct ways *w, struct err *e)
 {
     const int on = 1;
 
-    *w = (struct ways){{-1, -1}, {-1, -1}};
+    *w = (struct ways){{-1, -1}, {-1, -1}, {-1, -1}};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, w->control) != 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, w->requests) != 0 ||
         pipe2(w->release, O_CLOEXEC) != 0 ||
         setsockopt(w->control[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0)
         return err_sys(e, EX_FAIL, "talking to the jail");
@@ -289,8 +291,10 @@ static bool start(const struct jail_plan *plan, struct jail *j, struct err *e)
     bool made = make_ways(&w, e);
 
     j->control = w.control[0];
+    j->requests = w.requests[0];
     j->release = w.release[1];
     s.control = w.control[1];
+    s.requests = w.requests[1];
     s.released = w.release[0];
     if (made) {
         make_cgroup(plan, j);
@@ -300,6 +304,7 @@ static bool start(const struct jail_plan *plan, struct jail *j, struct err *e)
             userns_explain(errno, e);
     }
     mem_auto_close(&s.control);
+    mem_auto_close(&s.requests);
     mem_auto_close(&s.released);
     if (j->init_pid < 0)
         return false;
@@ -332,35 +337,23 @@ bool jail_release(struct jail *jail, struct err *e)
     return ok;
 }
 
-/* News that came while an answer was waited for is kept for jail_next_event(). */
-static struct jail_event to_event(const struct wire_in *in)
-{
-    if (in->msg.type == WIRE_EXEC_FAILED)
-        return (struct jail_event){.type = JAIL_EVENT_EXEC_FAILED, .error = in->msg.value};
-    if (in->msg.type == WIRE_EXITED)
-        return (struct jail_event){.type = JAIL_EVENT_EXITED, .status = in->msg.value};
-    return (struct jail_event){.type = JAIL_EVENT_NONE};
-}
-
 struct jail_event jail_next_event(struct jail *jail)
 {
     struct jail_event event = {.type = JAIL_EVENT_NONE};
+    struct wire_in in;
+    enum wire_result r = jail->control < 0 ? WIRE_NOTHING : wire_recv(jail->control, &in, 0);
 
-    if (jail->nevents > 0) {
-        event = jail->events[0];
-        jail->nevents--;
-        memmove(jail->events, jail->events + 1, jail->nevents * sizeof(event));
+    if (r == WIRE_GONE)
+        event.type = JAIL_EVENT_LOST;
+    if (r != WIRE_OK)
         return event;
-    }
-    while (jail->control >= 0 && event.type == JAIL_EVENT_NONE) {
-        struct wire_in in;
-        enum wire_result r = wire_recv(jail->control, &in, 0);
-        if (r == WIRE_NOTHING)
-            break;
-        if (r == WIRE_GONE)
-            return (struct jail_event){.type = JAIL_EVENT_LOST};
-        wire_close_fds(&in);
-        event = to_event(&in); /* a late answer to a request is nothing */
+    wire_close_fds(&in);
+    if (in.msg.type == WIRE_EXEC_FAILED) {
+        event.type = JAIL_EVENT_EXEC_FAILED;
+        event.error = in.msg.value;
+    } else if (in.msg.type == WIRE_EXITED) {
+        event.type = JAIL_EVENT_EXITED;
+        event.status = in.msg.value;
     }
     return event;
 }
@@ -370,19 +363,18 @@ static bool ask(struct jail *j, enum wire_type request, int ms, int *value)
 {
     long long until = now_ms() + ms;
 
-    if (j->control < 0 || !wire_send(j->control, request, 0, NULL, NULL, 0))
+    if (j->requests < 0 || !wire_send(j->requests, request, 0, NULL, NULL, 0))
         return false;
     for (;;) {
         struct wire_in in;
-        if (wire_recv(j->control, &in, left_ms(until)) != WIRE_OK)
+        if (wire_recv(j->requests, &in, left_ms(until)) != WIRE_OK)
             return false;
         wire_close_fds(&in);
         if (in.msg.type == request) {
             *value = in.msg.value;
             return true;
         }
-        if (to_event(&in).type != JAIL_EVENT_NONE && j->nevents < ARRAY_LEN(j->events))
-            j->events[j->nevents++] = to_event(&in);
+        /* else the late answer to a request that nobody waits for any more */
     }
 }
 
@@ -491,9 +483,9 @@ bool jail_kill(struct jail *jail, struct err *e)
 
 void jail_close(struct jail *jail)
 {
-    int *all[] = {&jail->init_pidfd, &jail->control,  &jail->release, &jail->listener,
-                  &jail->ns_user,    &jail->ns_mount, &jail->tcp4,    &jail->tcp6,
-                  &jail->udp4,       &jail->udp6,     &jail->pty};
+    int *all[] = {&jail->init_pidfd, &jail->requests, &jail->control,  &jail->release,
+                  &jail->listener,   &jail->ns_user,  &jail->ns_mount, &jail->tcp4,
+                  &jail->tcp6,       &jail->udp4,     &jail->udp6,     &jail->pty};
     struct err ignored;
 
     if (jail->init_pid > 0)

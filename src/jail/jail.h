@@ -135,6 +135,7 @@ struct jail {
     pid_t agent_pid;
     int init_pidfd;
     int control;                /* poll for reading, then jail_next_event() until JAIL_EVENT_NONE */
+    int requests;               /* to J, and its answers: for the functions below alone */
     int release;                /* A waits on the other end */
     int listener;               /* seccomp notifications; -1 without traps */
     int ns_user, ns_mount;      /* for setns(); J itself cannot be opened: it is not dumpable */
@@ -146,9 +147,7 @@ struct jail {
     bool wait_killable;  /* SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is on */
     bool memory_limited; /* limits.memory is enforced */
     bool frozen;
-    bool stopped;                /* frozen by signals, because there is no cgroup */
-    struct jail_event events[4]; /* read while waiting for an answer of J */
-    size_t nevents;
+    bool stopped; /* frozen by signals, because there is no cgroup */
     char cgroup_name[JAIL_SESSION_MAX + 32];
 };
 
@@ -162,10 +161,7 @@ bool jail_start(const struct jail_plan *plan, struct jail *jail, struct err *e);
 /* Lets A go on to its execve(). Once. */
 bool jail_release(struct jail *jail, struct err *e);
 
-/*
- * The next event, without blocking. Ask when `control` is readable, and after jail_freeze(),
- * jail_resume() and jail_count(): news that came before their answer waits here, not there.
- */
+/* The next event, without blocking. */
 struct jail_event jail_next_event(struct jail *jail);
 
 /*

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * wire.h - what the keeper, J and A say to each other over the jail's control socket
- * (SOCK_SEQPACKET). Both ends are belay's own code: A's copy closes when it executes.
+ * wire.h - what the keeper, J and A say to each other over the jail's two sockets
+ * (SOCK_SEQPACKET): starting and news on `control`, requests and their answers on `requests`,
+ * so that who waits for an answer takes no news away. Both ends are belay's own code: A's copy
+ * closes when it executes.
  */
 #ifndef BELAY_JAIL_WIRE_H
 #define BELAY_JAIL_WIRE_H

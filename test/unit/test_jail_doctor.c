@@ -3,12 +3,12 @@
 #include "jail/doctor.h"
 #include "jail_run.h"
 
-static struct jail_check checks[JAIL_CHECK_COUNT];
+static struct jail_probe checks[JAIL_PROBES_MAX];
 
-TEST(every_check_has_a_name_and_a_reason)
+TEST(every_probe_has_a_name_and_a_reason)
 {
-    jail_probe(checks);
-    for (size_t i = 0; i < JAIL_CHECK_COUNT; i++) {
+    CHECK_INT(jail_probe(checks, JAIL_PROBES_MAX), JAIL_PROBES_MAX);
+    for (size_t i = 0; i < JAIL_PROBES_MAX; i++) {
         printf("# %-32s %-4s %s\n", checks[i].name, checks[i].ok ? "yes" : "no", checks[i].detail);
         CHECK(checks[i].name[0] != '\0' && checks[i].detail[0] != '\0');
         CHECK(strchr(checks[i].detail, '\n') == NULL);
@@ -24,14 +24,14 @@ TEST(it_agrees_with_a_jail)
 
     setup_init(&s, argv);
     s.plan.traps = TRAP_EXEC;
-    s.plan.net = checks[JAIL_CHECK_GATE].ok;
-    CHECK_INT(jail_start(&s.plan, &j, &e), checks[JAIL_CHECK_NAMESPACES].ok);
-    if (!checks[JAIL_CHECK_NAMESPACES].ok)
+    s.plan.net = checks[JAIL_PROBE_GATE].ok;
+    CHECK_INT(jail_start(&s.plan, &j, &e), checks[JAIL_PROBE_NAMESPACES].ok);
+    if (!checks[JAIL_PROBE_NAMESPACES].ok)
         SKIP("no namespaces here");
-    CHECK_INT(j.landlock_abi > 0, checks[JAIL_CHECK_LANDLOCK].ok);
-    CHECK_INT(j.wait_killable, checks[JAIL_CHECK_KILLABLE].ok);
-    CHECK_INT(j.tcp6 >= 0, checks[JAIL_CHECK_GATE6].ok);
-    CHECK_INT(j.cgroup >= 0, checks[JAIL_CHECK_CGROUP].ok);
+    CHECK_INT(j.landlock_abi > 0, checks[JAIL_PROBE_LANDLOCK].ok);
+    CHECK_INT(j.wait_killable, checks[JAIL_PROBE_KILLABLE].ok);
+    CHECK_INT(j.tcp6 >= 0, checks[JAIL_PROBE_GATE6].ok);
+    CHECK_INT(j.cgroup >= 0, checks[JAIL_PROBE_CGROUP].ok);
     jail_close(&j);
 }
 
@@ -39,10 +39,10 @@ static int inside(int argc, char **argv)
 {
     if (argc != 1 || strcmp(argv[0], "probe") != 0)
         return 9;
-    jail_probe(checks);
-    puts(checks[JAIL_CHECK_NAMESPACES].detail);
-    puts(checks[JAIL_CHECK_OVERLAY].detail);
-    for (size_t i = 0; i < JAIL_CHECK_COUNT; i++)
+    (void)jail_probe(checks, JAIL_PROBES_MAX);
+    puts(checks[JAIL_PROBE_NAMESPACES].detail);
+    puts(checks[JAIL_PROBE_OVERLAY].detail);
+    for (size_t i = 0; i < JAIL_PROBES_MAX; i++)
         if (checks[i].ok)
             return 1;
     return 0;
@@ -62,5 +62,5 @@ TEST(it_says_no_where_it_is_no)
     CHECK(has(r.out, "not tried"));
 }
 
-JAIL_MAIN(inside, UNIT(every_check_has_a_name_and_a_reason), UNIT(it_agrees_with_a_jail),
+JAIL_MAIN(inside, UNIT(every_probe_has_a_name_and_a_reason), UNIT(it_agrees_with_a_jail),
           UNIT(it_says_no_where_it_is_no))
