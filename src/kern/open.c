@@ -92,27 +92,33 @@ static int read_flags(struct request *r)
     return 0;
 }
 
+/* Where O_CREAT may make something: the entry, with or without an object. */
+static int find_to_make(struct request *r, const struct walker *w, int dirfd)
+{
+    bool follow = !has(r, O_NOFOLLOW) && !has(r, O_EXCL) && r->how.resolve == 0;
+    const char *path = r->first_path;
+    size_t n = strlen(path);
+
+    if (n > 0 && path[n - 1] == '/')
+        return -EISDIR;
+    int error = resolve_entry(w, dirfd, path, r->how.resolve, &r->at);
+    if (error != 0 || !follow || r->at.object < 0 || !S_ISLNK(r->at.st.st_mode))
+        return error;
+    place_clear(&r->at);
+    return resolve_target(w, dirfd, path, &r->at);
+}
+
 /* Finds what the path means now: r->at, with or without an object. */
 static int find(struct request *r)
 {
     struct walker w = request_walker(r);
     int dirfd = request_dirfd(r, r->trap->dir);
-    const char *path = r->first_path;
-    size_t n = strlen(path);
-    int follow = has(r, O_NOFOLLOW) ? O_NOFOLLOW : 0;
+    int flags = (has(r, O_NOFOLLOW) ? O_NOFOLLOW : 0) | (has(r, O_DIRECTORY) ? O_DIRECTORY : 0);
 
-    if (has(r, O_CREAT) && n > 0 && path[n - 1] == '/')
-        return -EISDIR;
-    if (has(r, O_CREAT) && (has(r, O_EXCL) || r->how.resolve != 0))
-        return resolve_entry(&w, dirfd, path, r->how.resolve, &r->at);
-    int fd = resolve_object(&w, dirfd, path, follow | (has(r, O_DIRECTORY) ? O_DIRECTORY : 0),
-                            r->how.resolve);
-    if (fd >= 0)
-        return place_take(&r->kern->view, fd, &r->at);
-    if (fd != -ENOENT || !has(r, O_CREAT))
-        return fd;
-    return follow != 0 ? resolve_entry(&w, dirfd, path, 0, &r->at)
-                       : resolve_target(&w, dirfd, path, &r->at);
+    if (has(r, O_CREAT))
+        return find_to_make(r, &w, dirfd);
+    int fd = resolve_object(&w, dirfd, r->first_path, flags, r->how.resolve);
+    return fd < 0 ? fd : place_take(&r->kern->view, fd, &r->at);
 }
 
 static int check_new(struct request *r)

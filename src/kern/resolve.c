@@ -315,15 +315,11 @@ int resolve_target(const struct walker *w, int dirfd, const char *path, struct p
 {
     bool own;
 
-    int error = resolve_entry(w, dirfd, path, 0, p);
-    if (error != 0 || p->object < 0 || !S_ISLNK(p->st.st_mode))
-        return error;
-    place_clear(p);
     place_init(p);
     int base = base_of(w, dirfd, path, 0, &own);
     if (base < 0)
         return base;
-    error = from_walk(w, base, path, true, p);
+    int error = from_walk(w, base, path, true, p);
     if (own)
         (void)close(base);
     return error;

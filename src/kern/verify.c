@@ -111,11 +111,13 @@ static bool arguments_match(struct kern *k, const struct exec *x, pid_t pid)
     buf_init(&text, left);
     while (fd >= 0 && left > 0) {
         char chunk[4096];
-        ssize_t n = read(fd, chunk, left < sizeof(chunk) ? left : sizeof(chunk));
+        size_t want = left < sizeof(chunk) ? left : sizeof(chunk);
+        ssize_t n = read(fd, chunk, want);
 
-        if (n <= 0)
+        if (n > 0)
+            buf_add(&text, chunk, (size_t)n);
+        if (n < (ssize_t)want)
             break;
-        buf_add(&text, chunk, (size_t)n);
         left -= (size_t)n;
     }
     return fd >= 0 && argv_matches(x, buf_str(&text));
