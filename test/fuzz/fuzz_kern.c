@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The texts that kern reads: status of a task, `#!` lines, arguments of a dynamic loader. */
+#include "kern/argv.h"
+#include "kern/parse.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void script(const char *p, size_t n)
+{
+    struct script s;
+
+    if (n > SCRIPT_HEAD)
+        n = SCRIPT_HEAD;
+    enum script_kind kind = parse_script(p, n, &s);
+    assert((kind == SCRIPT_NONE) == (n < 2 || p[0] != '#' || p[1] != '!'));
+    if (kind != SCRIPT_OK)
+        return;
+    assert(s.interpreter.n > 0 && s.interpreter.p >= p + 2 &&
+           s.interpreter.p + s.interpreter.n <= p + n);
+    assert(memchr(s.interpreter.p, '\n', s.interpreter.n) == NULL);
+    assert(memchr(s.interpreter.p, ' ', s.interpreter.n) == NULL);
+    assert(memchr(s.interpreter.p, '\0', s.interpreter.n) == NULL);
+    if (s.has_argument) {
+        assert(s.argument.p > s.interpreter.p && s.argument.p + s.argument.n <= p + n);
+        assert(memchr(s.argument.p, '\n', s.argument.n) == NULL);
+    }
+}
+
+/* The input as an argument vector, one item to a line; what is on the stack matches itself. */
+static void arguments(const char *p, size_t n)
+{
+    struct str argv[64];
+    struct exec x = {.argv = argv};
+    char *stack = malloc(n + 1);
+
+    assert(stack != NULL);
+    memcpy(stack, p, n);
+    stack[n] = '\n';
+    for (size_t i = 0, start = 0; i <= n && x.argc < 64; i++) {
+        if (stack[i] != '\n' && stack[i] != '\0')
+            continue;
+        argv[x.argc++] = (struct str){p + start, i - start};
+        start = i + 1;
+    }
+    int at = parse_loader_program(argv, x.argc);
+    assert(at < (int)x.argc && at != 0);
+    for (size_t i = 0; i <= n; i++)
+        if (stack[i] == '\n')
+            stack[i] = '\0';
+    size_t whole = argv_size(&x) - 1;
+    assert(argv_matches(&x, (struct str){stack, whole}));
+    assert(whole == 0 || !argv_matches(&x, (struct str){stack, whole - 1}));
+    free(stack);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *p = (const char *)data;
+    struct str all = {p, size};
+    struct status s;
+
+    if (parse_status(all, &s))
+        assert(s.umask <= 0777 && s.tgid > 0 && s.parent >= 0 && s.inner_tid >= 0);
+    (void)parse_is_loader(all);
+    struct str last = parse_last(all);
+    assert(last.n == 0 || memchr(last.p, '/', last.n) == NULL);
+    script(p, size);
+    arguments(p, size);
+    return 0;
+}
