@@ -316,6 +316,40 @@ TEST(each_address_is_judged)
     CHECK(!wait_readable(world()->upstream, 50));
 }
 
+/* An address of this machine other than its loopback. */
+static bool own_address(char text[ADDR_TEXT_MAX])
+{
+    struct addr to = {4, {192, 0, 2, 1}};
+    struct sockaddr_storage ss;
+    socklen_t n = addr_sockaddr(&to, 9, &ss);
+    AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    uint16_t ignored;
+
+    if (connect(fd, (struct sockaddr *)&ss, n) != 0 ||
+        getsockname(fd, (struct sockaddr *)&ss, &n) != 0 || !addr_from_sockaddr(&ss, &to, &ignored))
+        return false;
+    addr_text(&to, text);
+    return !addr_is_loopback(&to);
+}
+
+TEST(a_name_for_this_machine_is_not_enough)
+{
+    char address[ADDR_TEXT_MAX], own[ADDR_TEXT_MAX];
+
+    if (!own_address(own))
+        SKIP("this machine has no address but its loopback");
+    WORLD(&usual);
+    CHECK(agent_learn("self.test", DNS_A, address));
+    AUTO_CLOSE int a = agent_socket(SOCK_STREAM, address, 9);
+    CHECK(a >= 0 && judge_allows(VERB_CONNECT, "self.test", 9, NULL));
+    CHECK(resolver_both("self.test", own, "", 0));
+    CHECK(judge_allows(VERB_CONNECT, "self.test", 9, own));
+    CHECK(judge_asked(VERB_CONNECT, own, 9, own));
+    CHECK(world()->action.field[FIELD_NAMED].num == 0);
+    CHECK(judge_says(world()->in.id, OUTCOME_DENY, "no"));
+    CHECK(expect_reset(a));
+}
+
 TEST(literal_addresses)
 {
     WORLD(&usual);
@@ -918,13 +952,13 @@ UNIT_MAIN(UNIT(begin), UNIT(a_name_is_judged_once), UNIT(a_refused_name_fails_at
           UNIT(odd_questions_are_counted_not_asked), UNIT(dns_over_tcp),
           UNIT(a_flood_of_names_is_cut), UNIT(connection_by_name), UNIT(connection_over_ipv6),
           UNIT(a_refused_connection_is_reset_and_nothing_is_looked_up), UNIT(a_refusal_has_words),
-          UNIT(each_address_is_judged), UNIT(literal_addresses), UNIT(a_service_on_the_host),
-          UNIT(addresses_of_no_name), UNIT(resets_go_through),
-          UNIT(a_client_that_goes_away_is_taken_back), UNIT(lookups_that_fail),
-          UNIT(truncated_replies_are_asked_for_over_tcp), UNIT(connections_are_bounded),
-          UNIT(thousands_of_connections), UNIT(questions_are_bounded),
-          UNIT(stuck_peers_cost_nothing), UNIT(nothing_is_left_behind), UNIT(a_slow_judge),
-          UNIT(few_descriptors), UNIT(back_pressure), UNIT(bulk_both_ways),
+          UNIT(each_address_is_judged), UNIT(a_name_for_this_machine_is_not_enough),
+          UNIT(literal_addresses), UNIT(a_service_on_the_host), UNIT(addresses_of_no_name),
+          UNIT(resets_go_through), UNIT(a_client_that_goes_away_is_taken_back),
+          UNIT(lookups_that_fail), UNIT(truncated_replies_are_asked_for_over_tcp),
+          UNIT(connections_are_bounded), UNIT(thousands_of_connections),
+          UNIT(questions_are_bounded), UNIT(stuck_peers_cost_nothing), UNIT(nothing_is_left_behind),
+          UNIT(a_slow_judge), UNIT(few_descriptors), UNIT(back_pressure), UNIT(bulk_both_ways),
           UNIT(an_idle_connection_ends), UNIT(tls_for_the_name_that_was_judged),
           UNIT(tls_for_another_name_is_refused), UNIT(the_gate_ends_with_the_judge_and_the_keeper),
           UNIT(end))
