@@ -158,7 +158,7 @@ struct asker *asker_new(struct event_base *base, int sock, size_t limit, ask_los
     return a;
 }
 
-uint32_t ask(struct asker *a, const struct action *action, ask_fn *fn, void *arg)
+uint32_t gate_ask(struct asker *a, const struct action *action, ask_fn *fn, void *arg)
 {
     if (a->waiting == a->limit)
         return 0;
@@ -186,7 +186,7 @@ void gate_ask_cancel(struct asker *a, uint32_t id)
     post(a);
 }
 
-void ask_note(struct asker *a, const struct note *n)
+void gate_note(struct asker *a, const struct note *n)
 {
     frame_start(&a->out, MSG_NOTE, n->id);
     frame_put_cstr(&a->out, MSG_TAG_KIND, n->kind);

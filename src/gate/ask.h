@@ -24,7 +24,7 @@ struct asker *asker_new(struct event_base *base, int sock, size_t limit, ask_los
 
 /* Asks; the id (never 0) names the question until fn was called or gate_ask_cancel. 0: too many
  * wait, fn will not be called. */
-uint32_t ask(struct asker *a, const struct action *action, ask_fn *fn, void *arg);
+uint32_t gate_ask(struct asker *a, const struct action *action, ask_fn *fn, void *arg);
 
 /* The asker lost interest; fn will not be called. */
 void gate_ask_cancel(struct asker *a, uint32_t id);
@@ -39,6 +39,6 @@ struct note {
     uint64_t up, down, ms;
     uint64_t count; /* 0: absent */
 };
-void ask_note(struct asker *a, const struct note *n);
+void gate_note(struct asker *a, const struct note *n);
 
 #endif

@@ -61,16 +61,16 @@ static void note(struct conn *c, const char *error)
 {
     if (c->id == 0)
         return; /* never allowed: the verdict says it all */
-    ask_note(c->all->gate->asker,
-             &(struct note){.id = c->id,
-                            .event = c->event,
-                            .kind = c->objection != NULL ? "refused" : "connection",
-                            .text = error != NULL ? error : "",
-                            .address = c->address[0] != '\0' ? c->address : NULL,
-                            .port = c->target.port,
-                            .up = c->relay.way[0].total,
-                            .down = c->relay.way[1].total,
-                            .ms = (uint64_t)(clock_ms() - c->began)});
+    gate_note(c->all->gate->asker,
+              &(struct note){.id = c->id,
+                             .event = c->event,
+                             .kind = c->objection != NULL ? "refused" : "connection",
+                             .text = error != NULL ? error : "",
+                             .address = c->address[0] != '\0' ? c->address : NULL,
+                             .port = c->target.port,
+                             .up = c->relay.way[0].total,
+                             .down = c->relay.way[1].total,
+                             .ms = (uint64_t)(clock_ms() - c->began)});
 }
 
 /* Takes it off the books; what it holds open was released before. */
@@ -242,7 +242,7 @@ static void ask_by_name(struct conn *c)
     action_init(&a, VERB_CONNECT, RESOURCE_HOST, c->target.host);
     action_int(&a, FIELD_PORT, c->target.port);
     action_int(&a, FIELD_NAMED, 1);
-    c->question = ask(g->asker, &a, on_verdict, c);
+    c->question = gate_ask(g->asker, &a, on_verdict, c);
     if (c->question != 0)
         return;
     gate_refuse(g, REFUSAL_PENDING);

@@ -18,6 +18,9 @@ struct attempt {
     struct event ev;
 };
 
+/* What an address leads to, as far as this machine's routes tell. */
+enum route { ROUTE_NONE, ROUTE_OUT, ROUTE_SELF };
+
 struct dial {
     struct gate *gate;
     struct dial_target target;
@@ -25,9 +28,11 @@ struct dial {
     void *arg;
     size_t next;       /* address to ask about next */
     uint32_t question; /* id of the question that waits, 0: none */
+    bool itself;       /* it is about the address as a host of its own */
     size_t running;
     struct event stagger;
     struct dial_result result;
+    enum route routes[LOOKUP_ADDRS_MAX]; /* of target.addrs */
     struct attempt attempts[DIAL_ADDRS_MAX];
 };
 
@@ -138,10 +143,13 @@ static void begin(struct dial *d, struct attempt *a)
     event_add(&d->stagger, &stagger);
 }
 
+static bool ask_about(struct dial *d, size_t i, bool itself);
+
 static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
 {
     struct dial *d = arg;
     struct attempt *a = &d->attempts[d->next - 1];
+    bool itself = d->itself;
 
     d->question = 0;
     if (v->outcome >= OUTCOME_FREEZE)
@@ -150,6 +158,11 @@ static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
         if (!d->result.allowed)
             refusal_text(d->result.refusal, v);
         go_on(d);
+        return;
+    }
+    if (d->target.named && d->routes[a - d->attempts] == ROUTE_SELF && !itself) {
+        if (!ask_about(d, (size_t)(a - d->attempts), true))
+            go_on(d);
         return;
     }
     d->result.refusal[0] = '\0';
@@ -162,18 +175,23 @@ static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
     begin(d, a);
 }
 
-static bool ask_next(struct dial *d)
+/* A name may lead to this machine by an address that the judge cannot know for its own. What
+ * listens here is for those alone that a rule names, so then the address itself is asked about. */
+static bool ask_about(struct dial *d, size_t i, bool itself)
 {
     const struct dial_target *t = &d->target;
     char text[ADDR_TEXT_MAX];
     struct action action;
 
-    addr_text(&t->addrs[d->next++], text);
-    action_init(&action, VERB_CONNECT, RESOURCE_HOST, t->host);
+    addr_text(&t->addrs[i], text);
+    action_init(&action, VERB_CONNECT, RESOURCE_HOST, itself ? str_of(text) : t->host);
     action_int(&action, FIELD_PORT, t->port);
-    action_int(&action, FIELD_NAMED, t->named ? 1 : 0);
+    action_int(&action, FIELD_NAMED, t->named && !itself ? 1 : 0);
     action_str(&action, FIELD_ADDRESS, str_of(text));
-    d->question = ask(d->gate->asker, &action, on_verdict, d);
+    d->itself = itself;
+    d->question = gate_ask(d->gate->asker, &action, on_verdict, d);
+    if (d->question == 0)
+        gate_refuse(d->gate, REFUSAL_PENDING);
     return d->question != 0;
 }
 
@@ -183,9 +201,8 @@ static void go_on(struct dial *d)
     if (d->question != 0)
         return;
     if (d->next < d->target.n && d->next < DIAL_ADDRS_MAX) {
-        if (ask_next(d))
+        if (ask_about(d, d->next++, false))
             return;
-        gate_refuse(d->gate, REFUSAL_PENDING);
         d->next = d->target.n;
     }
     if (d->running == 0)
@@ -199,14 +216,35 @@ static void on_stagger(evutil_socket_t fd, short what, void *arg)
     go_on(arg);
 }
 
-/* Is there a route at all? A datagram socket that is connected sends nothing. */
-static bool routed(const struct addr *a, uint16_t port)
+/* A datagram socket that is connected sends nothing, but has a route and an address; that is the
+ * one it is connected to when the machine speaks to itself. The loopback the judge knows. */
+static enum route route_to(const struct addr *to, uint16_t port)
 {
     struct sockaddr_storage ss;
-    socklen_t n = addr_sockaddr(a, port, &ss);
+    socklen_t n = addr_sockaddr(to, port, &ss);
     AUTO_CLOSE int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct addr from;
 
-    return fd >= 0 && connect(fd, (struct sockaddr *)&ss, n) == 0;
+    if (fd < 0 || connect(fd, (struct sockaddr *)&ss, n) != 0 ||
+        getsockname(fd, (struct sockaddr *)&ss, &n) != 0 || !addr_from_sockaddr(&ss, &from, &port))
+        return ROUTE_NONE;
+    return addr_eq(&from, to) && !addr_is_loopback(to) ? ROUTE_SELF : ROUTE_OUT;
+}
+
+/* Keeps the addresses that can be tried. A literal one is tried as it is: its failure is what
+ * the agent should see. */
+static void take_addresses(struct dial *d, const struct dial_target *t)
+{
+    d->target = *t;
+    d->target.n = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        enum route route = t->named ? route_to(&t->addrs[i], t->port) : ROUTE_OUT;
+
+        if (!addr_usable(&t->addrs[i]) || route == ROUTE_NONE)
+            continue;
+        d->routes[d->target.n] = route;
+        d->target.addrs[d->target.n++] = t->addrs[i];
+    }
 }
 
 struct dial *dial_start(struct gate *g, const struct dial_target *t, dial_fn *fn, void *arg)
@@ -215,11 +253,7 @@ struct dial *dial_start(struct gate *g, const struct dial_target *t, dial_fn *fn
     struct dial *d = xcalloc(1, sizeof(*d));
 
     d->gate = g;
-    d->target = *t;
-    d->target.n = 0;
-    for (size_t i = 0; i < t->n; i++)
-        if (addr_usable(&t->addrs[i]) && (t->n == 1 || routed(&t->addrs[i], t->port)))
-            d->target.addrs[d->target.n++] = t->addrs[i];
+    take_addresses(d, t);
     d->fn = fn;
     d->arg = arg;
     d->result.fd = -1;

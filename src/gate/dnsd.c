@@ -279,7 +279,7 @@ static void start_resolve(struct dnsd *d, const struct job *j)
 
     *r = (struct resolve){d, h};
     action_init(&a, VERB_RESOLVE, RESOURCE_HOST, name_str(&h->name));
-    if (ask(g->asker, &a, on_verdict, r) == 0) {
+    if (gate_ask(g->asker, &a, on_verdict, r) == 0) {
         free(r);
         gate_refuse(g, REFUSAL_PENDING);
         answer_code(j, DNS_REFUSED, DNS_EDE_NOT_READY, "belay: too many questions");

@@ -37,6 +37,7 @@ static const struct bpf_rule calls[] = {
     CALL_IF(socket, 0, BPF_INT, AF_INET6),
     CALL(connect),
     CALL(accept4),
+    CALL(getsockname),
     CALL(splice),
     CALL(pipe2),
     CALL_IF(fcntl, 1, BPF_INT, F_SETPIPE_SZ),
@@ -89,8 +90,8 @@ static void on_tell(evutil_socket_t fd, short what, void *arg)
     (void)what;
     for (size_t i = 0; i < REFUSAL_COUNT; i++) {
         if (g->refused[i] > 0)
-            ask_note(g->asker,
-                     &(struct note){.kind = "refused", .text = words[i], .count = g->refused[i]});
+            gate_note(g->asker,
+                      &(struct note){.kind = "refused", .text = words[i], .count = g->refused[i]});
         g->refused[i] = 0;
     }
 }

@@ -8,7 +8,8 @@
  *   resolve  Host NAME                       once for each name; the answer is kept
  *   connect  Host NAME, port, named=1        before the upstream lookup: no address yet
  *   connect  Host NAME, port, named=1, address   once for each address, before it is tried
- *   connect  Host ADDRESS, port, named=0, address   the agent gave a literal address
+ *   connect  Host ADDRESS, port, named=0, address   the agent gave a literal address; or the
+ *                                            name led to an address of this very machine
  *   connect  Host "localhost", port, named=0, address   a service on the host's loopback
  *
  * No answer but ALLOW lets anything through. DNS: a name that is allowed gets addresses of the
