@@ -42,6 +42,7 @@ struct record_report {
     uint64_t lines;    /* whole lines that hold together, from the first */
     uint64_t line;     /* line number meant by `status`, 1 the first; 0 if none */
     uint64_t from, to; /* event numbers, for MISSING and END_MISSING */
+    uint64_t copies;   /* of the lines, those that stand only in the head: a loss of power */
     bool has_head;     /* a head was there to compare with */
     char text[256];    /* the finding in words, printable */
 };
@@ -49,6 +50,10 @@ struct record_report {
 /* Checks the record; head_fd -1 if there is none, which the report tells. False and *e only if
  * the files cannot be read; a bad record is a report. */
 bool record_verify(int fd, int head_fd, struct record_report *report, struct err *e);
+
+/* Brings lines that stand only in the head (report->copies) into the record, in place of a line
+ * that broke off. `fd` is open for reading and writing; nobody else may be writing. */
+bool record_recover(int fd, int head_fd, const struct record_report *report, struct err *e);
 
 /* One line parsed. Views point into `json`, valid until record_line_release(). */
 struct record_line {

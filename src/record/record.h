@@ -9,10 +9,14 @@
  * 64 zeros. The first line has the kind "record" and names format, session and policy; the
  * last line of a record that was closed has the kind "end". Kinds: record.def.
  *
- * Beside it lies `head`: one JSON object, format "belay-head/1", padded with blanks to
- * HEAD_SIZE bytes, rewritten in place after lines have reached the disk: number and hash of
- * the last of them. A record shorter than its head says was cut; one that only lacks what
- * came after the head, or whose last line has no newline, may be the work of a crash.
+ * Beside it lies `head`: HEAD_SIZE bytes with one JSON object, format "belay-head/1", padded
+ * with blanks: number and hash of the last line that is on the disk. A record shorter than its
+ * head says was cut; one that only lacks what came after the head, or whose last line has no
+ * newline, may be the work of a crash. Behind them `head` holds copies of the latest lines,
+ * up to a zero byte. It has a fixed size and is written in place, which brings lines to the disk
+ * some thirty times faster than a file that grows; record.jsonl follows when the copies fill
+ * HEAD_TAIL bytes, and at the end, when the copies go. After a loss of power, copies that
+ * continue the chain of record.jsonl are part of the record: record_recover().
  *
  * What is promised: whoever changes, removes, adds or moves lines of `record.jsonl` and
  * nothing else is found out, and so is whoever cuts its end up to the last line synced. Not
@@ -42,6 +46,7 @@
 #define RECORD_SEGMENT  (1024 * 1024) /* bytes reserved at a time */
 #define RECORD_RESERVE  (64 * 1024)   /* bytes kept for the last words */
 #define HEAD_SIZE       256
+#define HEAD_TAIL       (128u * 1024) /* bytes of copies behind it */
 
 enum record_kind {
 #define KIND(sym, name, meaning) RECORD_##sym,
@@ -113,7 +118,8 @@ struct record *record_start(const struct record_setup *setup, struct err *e);
  * until record_flush(). An event too long for a line has its texts cut and says "cut":true. */
 uint64_t record_add(struct record *r, const struct record_event *event, struct err *e);
 
-/* Writes what was added; with `sync` also brings every line to the disk and renews the head. */
+/* Writes what was added; with `sync` every line is on the disk afterwards, in record.jsonl or
+ * as a copy in the head. */
 bool record_flush(struct record *r, bool sync, struct err *e);
 
 /* Lines flushed but not known to be on the disk. */

@@ -33,6 +33,7 @@ struct head {
 
 struct check {
     struct lines lines;
+    int head_fd;
     struct head head;
     struct record_report *report;
     struct link last; /* the last good line */
@@ -257,6 +258,10 @@ static bool tell_end(struct check *c)
         return found(c, RECORD_TORN, n + 1,
                      "line %llu broke off in writing, as in a crash; the %llu before it hold",
                      ull(n + 1), ull(n));
+    if (c->report->copies > 0)
+        return found(c, RECORD_OPEN, 0,
+                     "%llu lines hold, the last %llu of them only in the head: the power went",
+                     ull(n), ull(c->report->copies));
     if (!c->last.is_end)
         return found(c, RECORD_OPEN, 0,
                      "%llu lines hold; there is no end line: still written, or a crash", ull(n));
@@ -288,6 +293,36 @@ static bool tell_head(struct check *c, const struct link *k, struct err *e)
                  ull(line));
 }
 
+/*
+ * Copies in the head that continue the chain: their originals had not reached the disk when the
+ * power went. Anything that does not fit is left over from before and ends them.
+ */
+static bool add_copies(struct check *c, struct err *e)
+{
+    AUTO_LINES struct lines l;
+    struct str line;
+    enum lines_result r;
+
+    if (!c->head.there || c->report->lines == 0)
+        return true;
+    lines_start(&l, c->head_fd, HEAD_SIZE);
+    while ((r = lines_next(&l, &line, e)) == LINES_ONE) {
+        struct link k;
+
+        link_of(line, r, &k);
+        if (k.ok && k.seq <= c->report->lines)
+            continue;
+        if (!k.ok || k.seq != c->report->lines + 1 || !same(k.prev, c->last.hash) ||
+            !head_agrees(c, &k))
+            break;
+        c->last = k;
+        c->torn = false; /* this is the line that broke off */
+        c->report->lines++;
+        c->report->copies++;
+    }
+    return r != LINES_ERROR;
+}
+
 static bool check_lines(struct check *c, struct err *e)
 {
     struct str line;
@@ -312,12 +347,12 @@ static bool check_lines(struct check *c, struct err *e)
         c->report->lines = number;
     }
     c->torn = r == LINES_TORN;
-    return tell_end(c);
+    return add_copies(c, e) && tell_end(c);
 }
 
 bool record_verify(int fd, int head_fd, struct record_report *report, struct err *e)
 {
-    struct check c = {.report = report};
+    struct check c = {.report = report, .head_fd = head_fd};
 
     *report = (struct record_report){0};
     if (!read_head(head_fd, &c.head, e))

@@ -29,6 +29,8 @@ struct record {
     bool lost;                       /* what reached the disk is not known */
     unsigned char last[DIGEST_SIZE]; /* hash of event `seq` */
     struct buf pending;
+    struct buf tail;    /* lines that may not be on the disk in record.jsonl */
+    size_t tail_copied; /* bytes of them that are in the head */
 };
 
 static int system_reserve(int fd, off_t at, off_t n)
@@ -140,14 +142,25 @@ static bool write_pending(struct record *r, struct err *e)
     return true;
 }
 
+static bool head_pwrite(struct record *r, const void *p, size_t n, off_t at, struct err *e)
+{
+    ssize_t k;
+
+    do {
+        k = r->io->pwrite(r->head_fd, p, n, at);
+    } while (k < 0 && errno == EINTR);
+    if (k == (ssize_t)n)
+        return true;
+    errno = k >= 0 ? ENOSPC : errno;
+    return fail(r, e, "its head cannot be written");
+}
+
 static bool write_head(struct record *r, bool ended, struct err *e)
 {
     char text[HEAD_SIZE + 1], hex[DIGEST_HEX];
     AUTO_BUF struct buf b = {0};
     struct json j;
 
-    if (r->head_fd < 0)
-        return true;
     digest_hex(r->last, hex);
     buf_init(&b, HEAD_SIZE - 1);
     json_start(&j, &b);
@@ -159,32 +172,69 @@ static bool write_head(struct record *r, bool ended, struct err *e)
     json_obj_end(&j);
     assert(!b.full);
     (void)snprintf(text, sizeof(text), "%-*s\n", HEAD_SIZE - 1, buf_cstr(&b));
-    ssize_t k;
-    do {
-        k = r->io->pwrite(r->head_fd, text, HEAD_SIZE, 0);
-    } while (k < 0 && errno == EINTR);
-    if (k != HEAD_SIZE) {
-        errno = k >= 0 ? ENOSPC : errno;
-        return fail(r, e, "its head cannot be written");
-    }
-    return true;
+    return head_pwrite(r, text, HEAD_SIZE, 0, e);
 }
 
-static bool sync_all(struct record *r, bool ended, struct err *e)
+/* All of the head that will ever be used is written once, so that writing it again changes
+ * nothing but its contents: no journal of the file system is waited for. */
+static bool lay_out_head(struct record *r, struct err *e)
+{
+    AUTO_FREE char *zeros = xcalloc(HEAD_SIZE + HEAD_TAIL, 1);
+
+    return r->head_fd < 0 || head_pwrite(r, zeros, HEAD_SIZE + HEAD_TAIL, 0, e);
+}
+
+static bool sync_file(struct record *r, int fd, struct err *e)
 {
     int failed;
 
-    if (r->synced == r->seq && !ended)
-        return true;
     do {
-        failed = r->io->sync(r->fd);
+        failed = r->io->sync(fd);
     } while (failed != 0 && errno == EINTR);
-    if (failed != 0) {
-        r->lost = true; /* a second fdatasync may claim success for pages given up */
-        return fail(r, e, "cannot be brought to the disk");
+    if (failed == 0)
+        return true;
+    r->lost = true; /* a second fdatasync may claim success for pages given up */
+    return fail(r, e, "cannot be brought to the disk");
+}
+
+/* The copies, and behind them the zero byte that ends them; then the head that counts them. */
+static bool sync_copies(struct record *r, struct err *e)
+{
+    size_t n = r->tail.n - r->tail_copied;
+
+    return head_pwrite(r, buf_cstr(&r->tail) + r->tail_copied, n + 1,
+                       (off_t)(HEAD_SIZE + r->tail_copied), e) &&
+           write_head(r, false, e) && sync_file(r, r->head_fd, e);
+}
+
+static bool sync_all(struct record *r, struct err *e)
+{
+    if (r->synced == r->seq)
+        return true;
+    if (r->head_fd >= 0 && !r->tail.full) {
+        if (!sync_copies(r, e))
+            return false;
+        r->tail_copied = r->tail.n;
+    } else {
+        if (!sync_file(r, r->fd, e) || (r->head_fd >= 0 && !write_head(r, false, e)))
+            return false;
+        buf_clear(&r->tail);
+        r->tail_copied = 0;
     }
     r->synced = r->seq;
-    return write_head(r, ended, e);
+    return true;
+}
+
+/* Everything to the disk in record.jsonl; the copies are not needed any more. */
+static bool sync_end(struct record *r, struct err *e)
+{
+    if (!sync_file(r, r->fd, e))
+        return false;
+    if (r->head_fd < 0)
+        return true;
+    if (!write_head(r, true, e))
+        return false;
+    return ftruncate(r->head_fd, HEAD_SIZE) == 0 || fail(r, e, "its head cannot be cut");
 }
 
 /* Adds an event whatever the state of the record: for the last words. */
@@ -203,6 +253,7 @@ static bool add(struct record *r, const struct record_event *event, struct str p
         return fail(r, e, "an event does not fit");
     }
     digest_bytes((struct str){r->pending.p + start, r->pending.n - start}, r->last);
+    buf_add(&r->tail, r->pending.p + start, r->pending.n - start);
     r->seq++;
     return true;
 }
@@ -219,13 +270,14 @@ struct record *record_start(const struct record_setup *setup, struct err *e)
     r->io = setup->io != NULL ? setup->io : &record_system_io;
     r->reserving = true;
     buf_init(&r->pending, PENDING_MAX);
+    buf_init(&r->tail, HEAD_TAIL - 1);
     (void)snprintf(r->session, sizeof(r->session), "%.*s",
                    (int)(setup->session.n < SESSION_MAX ? setup->session.n : SESSION_MAX),
                    setup->session.p);
     bool ok = fstat(r->fd, &st) == 0 || fail(r, e, "cannot be examined");
     if (ok && st.st_size != 0)
         ok = err_set(e, EX_RECORD, "the record of session %s is not empty", r->session);
-    if (ok && reserve(r, 0, e) && add(r, &first, setup->policy_digest, e))
+    if (ok && reserve(r, 0, e) && lay_out_head(r, e) && add(r, &first, setup->policy_digest, e))
         return r;
     record_drop(r);
     return NULL;
@@ -248,7 +300,7 @@ bool record_flush(struct record *r, bool sync, struct err *e)
         return refuse(r, e);
     if (r->pending.n > 0 && (!reserve(r, r->pending.n, e) || !write_pending(r, e)))
         return false;
-    return !sync || sync_all(r, false, e);
+    return !sync || sync_all(r, e);
 }
 
 uint64_t record_unsynced(const struct record *r)
@@ -265,9 +317,8 @@ bool record_end(struct record *r, struct str why, struct err *e)
 {
     const struct record_event end = {
         .kind = RECORD_END, .actor = "judge", .outcome = RECORD_NO_OUTCOME, .text = why};
-    bool ok = r->lost
-                  ? refuse(r, e)
-                  : add(r, &end, (struct str){0}, e) && write_pending(r, e) && sync_all(r, true, e);
+    bool ok = r->lost ? refuse(r, e)
+                      : add(r, &end, (struct str){0}, e) && write_pending(r, e) && sync_end(r, e);
 
     if (ok && r->reserving && ftruncate(r->fd, r->size) != 0)
         ok = fail(r, e, "reserved space cannot be given back");
@@ -280,5 +331,6 @@ void record_drop(struct record *r)
     mem_auto_close(&r->fd);
     mem_auto_close(&r->head_fd);
     buf_free(&r->pending);
+    buf_free(&r->tail);
     free(r);
 }

@@ -365,6 +365,95 @@ TEST(crash_is_told_from_tampering)
     CHECK(record_status_intact(rep.status));
 }
 
+/* A crashed session of `n` synced lines, of which only `kept` bytes reached the disk in the
+ * record itself. */
+static void power_loss(int fd, int head, int n, off_t kept)
+{
+    struct err e;
+    struct record *r = start(fd, head);
+
+    for (int i = 2; i <= n; i++) {
+        (void)add_note(r, "note", 0);
+        (void)record_flush(r, true, &e);
+    }
+    record_drop(r);
+    if (kept >= 0)
+        (void)!ftruncate(fd, kept);
+}
+
+TEST(lines_lost_with_the_power_come_back_from_the_head)
+{
+    struct err e;
+    AUTO_CLOSE int whole = memory();
+    AUTO_CLOSE int whole_head = memory();
+
+    reset();
+    power_loss(whole, whole_head, 12, -1);
+    AUTO_TEXT struct text t = {0};
+    load(&t, whole);
+    CHECK_INT(t.n, 12);
+    for (off_t kept = (off_t)t.line[0].n; kept < (off_t)t.b.n; kept += 97) {
+        AUTO_CLOSE int fd = memory();
+        AUTO_CLOSE int head = memory();
+        AUTO_TEXT struct text back = {0};
+
+        reset();
+        power_loss(fd, head, 12, kept);
+        struct record_report r = verify(fd, head);
+        CHECK_STR(record_status_name(r.status), "open");
+        CHECK_INT(r.lines, 12);
+        CHECK(r.copies > 0);
+        CHECK(verify(fd, -1).lines < 12);
+        CHECK(record_recover(fd, head, &r, &e));
+        r = verify(fd, head);
+        CHECK_INT(r.lines, 12);
+        CHECK_INT(r.copies, 0);
+        load(&back, fd);
+        CHECK(str_eq(buf_str(&back.b), buf_str(&t.b)));
+    }
+}
+
+TEST(copies_do_not_hide_what_was_done)
+{
+    struct text t = {0};
+    AUTO_CLOSE int fd = memory();
+    AUTO_CLOSE int head = memory();
+
+    reset();
+    power_loss(fd, head, 12, -1);
+    load(&t, fd);
+    for (size_t i = 0; i + 1 < t.n; i++) { /* a change before the end stays a change */
+        *(char *)memmem(t.b.p + (t.line[i].p - t.b.p), t.line[i].n, "s1", 2) = 'x';
+        AUTO_CLOSE int bad = memory();
+        CHECK(fd_write_all(bad, t.b.p, t.b.n));
+        CHECK(!record_status_intact(verify(bad, head).status));
+        *(char *)memmem(t.b.p + (t.line[i].p - t.b.p), t.line[i].n, "x1", 2) = 's';
+    }
+    buf_free(&t.b);
+}
+
+TEST(many_lines_pass_through_the_head)
+{
+    struct err e;
+    AUTO_CLOSE int fd = memory();
+    AUTO_CLOSE int head = memory();
+    struct stat st;
+
+    reset();
+    struct record *r = start(fd, head);
+    for (int i = 2; i <= 3000; i++) { /* the copies fill up several times */
+        CHECK(add_note(r, "a note of some length, so that the head fills up soon", 0) != 0);
+        CHECK(record_flush(r, i % 3 == 0, &e));
+    }
+    CHECK(fstat(head, &st) == 0 && st.st_size == HEAD_SIZE + HEAD_TAIL);
+    struct record_report rep = verify(fd, head);
+    CHECK_INT(rep.lines, 3000);
+    CHECK_INT(rep.copies, 0);
+    CHECK(record_end(r, STR("over"), &e));
+    CHECK_FOUND(fd, head, RECORD_WHOLE, 0);
+    CHECK(fstat(head, &st) == 0 && st.st_size == HEAD_SIZE);
+}
+
 TEST(rewritten_history_is_seen_by_the_head)
 {
     int fd = memory(), head = memory(), other = memory(), other_head = memory();
@@ -701,6 +790,8 @@ UNIT_MAIN(UNIT(digest_is_sha256), UNIT(whole_record_holds),
           UNIT(line_that_is_no_json_is_named), UNIT(missing_lines_are_named),
           UNIT(added_lines_are_named), UNIT(moved_lines_are_named),
           UNIT(cut_end_is_seen_by_the_head), UNIT(crash_is_told_from_tampering),
+          UNIT(lines_lost_with_the_power_come_back_from_the_head),
+          UNIT(copies_do_not_hide_what_was_done), UNIT(many_lines_pass_through_the_head),
           UNIT(rewritten_history_is_seen_by_the_head), UNIT(full_disk_leaves_room_for_the_end),
           UNIT(every_failing_write_is_reported), UNIT(failed_sync_is_final),
           UNIT(file_size_limit_is_an_error_and_no_signal), UNIT(file_that_is_not_empty_is_refused),
