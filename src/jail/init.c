@@ -48,17 +48,20 @@ static void reset_signals(void)
 
 static void close_others(const struct start *s)
 {
-    const int keep[] = {s->control,        s->requests,       s->released,      s->cgroup,
+    const int keep[] = {s->control,        s->requests,       s->released,
                         s->plan->stdio[0], s->plan->stdio[1], s->plan->stdio[2]};
 
     fd_close_from(0, keep, ARRAY_LEN(keep));
 }
 
-static bool wait_for_maps(const struct start *s)
+static bool wait_for_maps(struct start *s)
 {
     struct wire_in in;
 
-    return wire_recv(s->control, &in, 10000) == WIRE_OK && in.msg.type == WIRE_GO;
+    if (wire_recv(s->control, &in, 10000) != WIRE_OK || in.msg.type != WIRE_GO)
+        return false;
+    s->cgroup = fd_take(&in.fds[0]);
+    return true;
 }
 
 static bool make_network(const struct start *s, struct err *e)
@@ -215,13 +218,19 @@ static int child_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Mounts and network need the capabilities of a fresh namespace; after this they are gone. */
-static int build(const struct start *s, struct tree *t, struct err *e)
+/*
+ * Mounts and network need the capabilities of a fresh namespace; after this they are gone. The
+ * network needs no ids, so it is made while the keeper writes the maps and makes the cgroup.
+ */
+static int build(struct start *s, struct tree *t, struct err *e)
 {
     int terminal = -1;
 
-    if (!make_network(s, e) || !tree_make(t, s->plan, e) ||
-        !root_enter(t, s->plan->limits.processes, e))
+    if (!make_network(s, e))
+        give_up(s, e);
+    if (!wait_for_maps(s))
+        _exit(EX_FAIL);
+    if (!tree_make(t, s->plan, e) || !root_enter(t, s->plan->limits.processes, e))
         give_up(s, e);
     if (s->plan->pty_mask != 0 && (terminal = make_terminal(s, e)) < 0)
         give_up(s, e);
@@ -232,20 +241,19 @@ static int build(const struct start *s, struct tree *t, struct err *e)
 
 void init_main(const struct start *s)
 {
-    struct init i = {.s = s};
+    struct start own = *s;
+    struct init i = {.s = &own};
     struct err e = {0};
     struct tree t;
     int terminal;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     reset_signals();
-    close_others(s);
-    if (!wait_for_maps(s))
-        _exit(EX_FAIL);
-    terminal = build(s, &t, &e);
-    i.agent = start_agent(s);
+    close_others(&own);
+    terminal = build(&own, &t, &e);
+    i.agent = start_agent(&own);
     if (i.agent == 0)
-        agent_main(s, &t, terminal);
+        agent_main(&own, &t, terminal);
     if (i.agent < 0) {
         err_sys(&e, EX_HOST, "starting the agent's process");
         give_up(s, &e);

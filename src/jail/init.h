@@ -16,7 +16,7 @@ struct start {
     int control;  /* J's end of the control socket: news; A inherits it */
     int requests; /* J's end of the other socket: requests and answers */
     int released; /* A reads one byte here before it executes */
-    int cgroup;   /* for A; -1: none */
+    int cgroup;   /* for A, from WIRE_GO; -1: none */
 };
 
 /* In the child of clone3(): never returns. */

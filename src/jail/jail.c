@@ -284,6 +284,33 @@ static bool make_ways(struct ways *w, struct err *e)
     return true;
 }
 
+/* J makes the network meanwhile. */
+static bool help_init(const struct jail_plan *plan, struct jail *j, struct err *e)
+{
+    if (!open_namespace(j->init_pid, "user", &j->ns_user, e) ||
+        !open_namespace(j->init_pid, "mnt", &j->ns_mount, e) || !userns_write_maps(j->init_pid, e))
+        return false;
+    make_cgroup(plan, j);
+    return wire_send(j->control, WIRE_GO, 0, NULL, &j->cgroup, j->cgroup >= 0 ? 1 : 0) ||
+           err_sys(e, EX_ROLE, "the jail's init");
+}
+
+/* If J gave up, its own reason is the one that counts. */
+static bool blame_init(struct jail *j, struct err *e)
+{
+    struct progress p;
+    struct wire_in in;
+    bool more = wire_recv(j->control, &in, 100) == WIRE_OK;
+
+    for (; more; more = wire_recv(j->control, &in, 100) == WIRE_OK) {
+        bool ok = take_start_message(j, &in, &p, e);
+        wire_close_fds(&in);
+        if (!ok)
+            break;
+    }
+    return false;
+}
+
 static bool start(const struct jail_plan *plan, struct jail *j, struct err *e)
 {
     struct start s = {.plan = plan};
@@ -297,8 +324,6 @@ static bool start(const struct jail_plan *plan, struct jail *j, struct err *e)
     s.requests = w.requests[1];
     s.released = w.release[0];
     if (made) {
-        make_cgroup(plan, j);
-        s.cgroup = j->cgroup;
         j->init_pid = clone_init(&s, &j->init_pidfd);
         if (j->init_pid < 0)
             userns_explain(errno, e);
@@ -308,12 +333,7 @@ static bool start(const struct jail_plan *plan, struct jail *j, struct err *e)
     mem_auto_close(&s.released);
     if (j->init_pid < 0)
         return false;
-    return open_namespace(j->init_pid, "user", &j->ns_user, e) &&
-           open_namespace(j->init_pid, "mnt", &j->ns_mount, e) &&
-           userns_write_maps(j->init_pid, e) &&
-           (wire_send(j->control, WIRE_GO, 0, NULL, NULL, 0) ||
-            err_sys(e, EX_ROLE, "the jail's init")) &&
-           wait_for_start(j, e);
+    return help_init(plan, j, e) ? wait_for_start(j, e) : blame_init(j, e);
 }
 
 bool jail_start(const struct jail_plan *plan, struct jail *jail, struct err *e)

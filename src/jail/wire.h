@@ -19,7 +19,7 @@
 
 enum wire_type {
     /* while starting */
-    WIRE_GO = 1,  /* keeper: the id maps are written */
+    WIRE_GO = 1,  /* keeper: the id maps are written; the cgroup for A, if there is one */
     WIRE_ERROR,   /* J or A: cannot go on; value is the exit code, text says why */
     WIRE_SOCKETS, /* J: the gate's sockets; value has bit i for the i-th of tcp4 tcp6 udp4 udp6 */
     WIRE_PTY,     /* J: the master side */
