@@ -72,7 +72,8 @@ static inline uint64_t world_now(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static inline void world_log(struct world *w, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static inline void world_log(struct world *w, const char *fmt,
+                                                                   ...)
 {
     va_list args;
 
