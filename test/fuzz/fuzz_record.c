@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A record that somebody has touched. First byte 0: the rest is the file. Otherwise a record
- * is made, and the rest are edits to it, five bytes each (what, where, how much, value): however
- * it was edited, it must not be called whole unless it is what it was.
+ * is made, and the rest are edits to it, five bytes each (what, where, how much, value). First
+ * byte odd: the record was closed, and however it was edited, it must not be called whole unless
+ * it is what it was. Even: the power went while it was written; what is called intact can be
+ * recovered, and then holds by itself.
  */
 #include "base/mem.h"
 #include "record/reader.h"
@@ -17,9 +19,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define FILE_MAX 65536u
 
-static char made[FILE_MAX];
-static size_t made_n;
-static int made_head;
+static struct made {
+    char text[FILE_MAX];
+    size_t n;
+    int head;
+} closed, broken;
 
 static void fixed_now(struct timespec *wall, int64_t *mono_ns)
 {
@@ -27,16 +31,17 @@ static void fixed_now(struct timespec *wall, int64_t *mono_ns)
     *mono_ns = 0;
 }
 
-static void make(void)
+static void make(struct made *m, bool end)
 {
     struct record_io io = record_system_io;
     int fd = memfd_create("record", MFD_CLOEXEC);
     struct err e;
+    bool ok = true;
 
     io.now = fixed_now;
-    made_head = memfd_create("head", MFD_CLOEXEC);
+    m->head = memfd_create("head", MFD_CLOEXEC);
     const struct record_setup s = {.fd = dup(fd),
-                                   .head_fd = dup(made_head),
+                                   .head_fd = dup(m->head),
                                    .session = STR("fuzz"),
                                    .policy_digest = STR("00"),
                                    .io = &io};
@@ -47,13 +52,15 @@ static void make(void)
                                         .outcome = RECORD_NO_OUTCOME,
                                         .text = STR("something"),
                                         .cause = i};
-        uint64_t seq = record_add(r, &ev, &e);
-        assert(seq == i + 2);
+        ok = ok && record_add(r, &ev, &e) == i + 2 && record_flush(r, true, &e);
     }
-    bool ok = record_end(r, STR("over"), &e);
-    ssize_t n = pread(fd, made, sizeof(made), 0);
+    if (end)
+        ok = ok && record_end(r, STR("over"), &e);
+    else
+        record_drop(r);
+    ssize_t n = pread(fd, m->text, sizeof(m->text), 0);
     assert(ok && n > 0);
-    made_n = (size_t)n;
+    m->n = (size_t)n;
     (void)close(fd);
 }
 
@@ -90,43 +97,72 @@ static bool never(void *ctx, const struct record_line *p, struct str line)
     return true;
 }
 
-static void read_all(int fd, int head, bool same)
+static void read_all(int fd)
 {
     static const struct record_filter all;
-    struct record_report r;
     uint64_t bad, last = 1;
     struct err e;
 
-    bool ok = record_verify(fd, head, &r, &e);
-    assert(ok);
-    assert(head < 0 || same == (r.status == RECORD_WHOLE));
-    assert(head < 0 || same || !record_status_intact(r.status));
-    ok = record_query(fd, &all, never, &last, &bad, &e);
+    bool ok = record_query(fd, &all, never, &last, &bad, &e);
     assert(ok);
     (void)record_why(fd, last, never, &last, &e);
+}
+
+static struct record_report verify(int fd, int head)
+{
+    struct record_report r;
+    struct err e;
+    bool ok = record_verify(fd, head, &r, &e);
+
+    assert(ok && r.text[0] != '\0' && memchr(r.text, '\0', sizeof(r.text)) != NULL);
+    return r;
+}
+
+static void check_closed(int fd, bool same)
+{
+    struct record_report r = verify(fd, closed.head);
+
+    assert(same == (r.status == RECORD_WHOLE));
+    assert(same || !record_status_intact(r.status));
+}
+
+static void check_broken(int fd)
+{
+    struct record_report r = verify(fd, broken.head);
+    struct err e;
+
+    if (!record_status_intact(r.status) || r.copies == 0)
+        return;
+    bool ok = record_recover(fd, broken.head, &r, &e);
+    assert(ok);
+    struct record_report again = verify(fd, broken.head);
+    assert(again.status == RECORD_OPEN && again.lines == r.lines && again.copies == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char text[FILE_MAX];
-    size_t n = size > 0 ? size - 1 : 0;
-    bool edited = size > 0 && data[0] != 0;
 
-    if (made_n == 0)
-        make();
+    if (closed.n == 0) {
+        make(&closed, true);
+        make(&broken, false);
+    }
     if (size == 0 || size > FILE_MAX)
         return 0;
-    if (edited) {
-        n = made_n;
-        memcpy(text, made, n);
-        for (size_t i = 1; i + 5 <= size && i < 5 * 64; i += 5)
-            n = edit(text, n, data + i);
-    } else {
-        memcpy(text, data + 1, n);
-    }
+    const struct made *m = data[0] % 2 != 0 ? &closed : &broken;
+    size_t n = data[0] == 0 ? size - 1 : m->n;
+    memcpy(text, data[0] == 0 ? (const char *)data + 1 : m->text, n);
+    for (size_t i = 1; data[0] != 0 && i + 5 <= size && i < 5 * 64; i += 5)
+        n = edit(text, n, data + i);
     AUTO_CLOSE int fd = memfd_create("edited", MFD_CLOEXEC);
     if (fd < 0 || write(fd, text, n) != (ssize_t)n)
         abort();
-    read_all(fd, edited ? made_head : -1, n == made_n && memcmp(text, made, n) == 0);
+    read_all(fd);
+    if (data[0] == 0)
+        (void)verify(fd, -1);
+    else if (m == &closed)
+        check_closed(fd, n == m->n && memcmp(text, m->text, n) == 0);
+    else
+        check_broken(fd);
     return 0;
 }

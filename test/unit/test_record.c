@@ -7,11 +7,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A system that can be told to fail: the nth write, sync or reservation, with an errno. */
@@ -560,6 +563,53 @@ TEST(file_size_limit_is_an_error_and_no_signal)
     CHECK_FOUND(fd, -1, RECORD_WHOLE, 0);
 }
 
+/* In a mount namespace of its own: 0 good, 77 cannot be had here, else the line that failed. */
+static int fill_small_disk(void)
+{
+    struct record_io io = record_system_io;
+    struct record_report rep;
+    struct err e;
+    int fd, head, n = 0;
+
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 ||
+        mount("small", "/tmp", "tmpfs", 0, "size=3m") != 0)
+        return 77;
+    if (!record_make_files("/tmp/s1", &fd, &head, &e))
+        return __LINE__;
+    int fd_copy = dup(fd), head_copy = dup(head);
+    const struct record_setup s = {
+        .fd = fd, .head_fd = head, .session = STR("s1"), .policy_digest = STR("00"), .io = &io};
+    struct record *r = record_start(&s, &e);
+    while (r != NULL && add_note(r, "some text to fill the disk with", 0) != 0 &&
+           record_flush(r, n % 100 == 0, &e))
+        n++;
+    if (r == NULL || e.sys != ENOSPC || n < 1000 || !record_end(r, STR("full"), &e))
+        return __LINE__;
+    if (!record_verify(open("/tmp/s1/record.jsonl", O_RDONLY), open("/tmp/s1/head", O_RDONLY), &rep,
+                       &e) ||
+        rep.status != RECORD_WHOLE || (int)rep.lines < n)
+        return __LINE__;
+    (void)close(fd_copy);
+    (void)close(head_copy);
+    return 0;
+}
+
+TEST(small_disk_runs_full)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        int line = fill_small_disk();
+
+        _exit(line == 0 || line == 77 ? line : 1);
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        SKIP("no user and mount namespaces here");
+    CHECK_INT(WEXITSTATUS(status), 0);
+}
+
 TEST(file_that_is_not_empty_is_refused)
 {
     struct err e;
@@ -794,8 +844,8 @@ UNIT_MAIN(UNIT(digest_is_sha256), UNIT(whole_record_holds),
           UNIT(copies_do_not_hide_what_was_done), UNIT(many_lines_pass_through_the_head),
           UNIT(rewritten_history_is_seen_by_the_head), UNIT(full_disk_leaves_room_for_the_end),
           UNIT(every_failing_write_is_reported), UNIT(failed_sync_is_final),
-          UNIT(file_size_limit_is_an_error_and_no_signal), UNIT(file_that_is_not_empty_is_refused),
-          UNIT(group_commit_syncs_once), UNIT(long_events_are_cut_to_a_valid_line),
-          UNIT(names_that_are_no_utf8_keep_their_bytes), UNIT(hostile_files_are_findings),
-          UNIT(overlong_line_is_stepped_over), UNIT(query_filters), UNIT(why_walks_the_causes),
-          UNIT(files_are_made_once_and_private))
+          UNIT(file_size_limit_is_an_error_and_no_signal), UNIT(small_disk_runs_full),
+          UNIT(file_that_is_not_empty_is_refused), UNIT(group_commit_syncs_once),
+          UNIT(long_events_are_cut_to_a_valid_line), UNIT(names_that_are_no_utf8_keep_their_bytes),
+          UNIT(hostile_files_are_findings), UNIT(overlong_line_is_stepped_over),
+          UNIT(query_filters), UNIT(why_walks_the_causes), UNIT(files_are_made_once_and_private))
