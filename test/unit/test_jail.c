@@ -3,6 +3,7 @@
 #include "jail_run.h"
 
 #include <dirent.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -347,6 +348,97 @@ TEST(limits_hold)
     unlink(in_ws("big"));
 }
 
+TEST(a_kernel_that_is_too_old_is_refused)
+{
+    char *argv[] = {(char[]){"true"}, NULL};
+    struct setup s;
+    struct run r;
+
+    setup_init(&s, argv);
+    s.plan.min_landlock = 200;
+    run_setup(&s, &r);
+    CHECK_INT(r.status, -1);
+    CHECK_INT(r.e.code, EX_HOST);
+    CHECK(has(r.e.text, "the policy asks for 200"));
+}
+
+static bool write_to(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+    close(fd);
+    return ok;
+}
+
+/* In a user namespace of its own a test can set the limits that a host may have. */
+static int without(const char *limit, const char *part)
+{
+    char *argv[] = {(char[]){"true"}, NULL};
+    char users[64], groups[64];
+    struct setup s;
+    struct jail j;
+    struct err e = {0};
+
+    snprintf(users, sizeof(users), "0 %u 1", geteuid());
+    snprintf(groups, sizeof(groups), "0 %u 1", getegid());
+    if (unshare(CLONE_NEWUSER) != 0 || !write_to("/proc/self/setgroups", "deny") ||
+        !write_to("/proc/self/uid_map", users) || !write_to("/proc/self/gid_map", groups) ||
+        !write_to(limit, "0"))
+        return 77;
+    setup_init(&s, argv);
+    if (jail_start(&s.plan, &j, &e) || e.code != EX_HOST)
+        return 1;
+    return has(e.text, part) ? 0 : 2;
+}
+
+TEST(a_host_without_namespaces_is_told_why)
+{
+    static const char *const limits[][2] = {
+        {"/proc/sys/user/max_user_namespaces", "user.max_user_namespaces is 0"},
+        {"/proc/sys/user/max_net_namespaces", "user.max_*_namespaces"},
+        {"/proc/sys/user/max_mnt_namespaces", "user.max_*_namespaces"}};
+
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        int status;
+        pid_t pid;
+        fflush(stdout);
+        pid = fork();
+        if (pid == 0)
+            _exit(without(limits[i][0], limits[i][1]));
+        CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+        if (WEXITSTATUS(status) == 77)
+            SKIP("no user namespace to try it in");
+        CHECK_INT(WEXITSTATUS(status), 0);
+    }
+}
+
+TEST(plans_that_cannot_be_are_refused)
+{
+    char *argv[] = {(char[]){"true"}, NULL};
+    struct setup s;
+    struct run r;
+    uint16_t ports[1] = {1};
+
+    setup_init(&s, argv);
+    setup_add(&s, "usr", JAIL_READ);
+    run_setup(&s, &r);
+    CHECK(r.status == -1 && has(r.e.text, "not a clean absolute path"));
+    setup_init(&s, argv);
+    setup_add(&s, "/usr/../etc", JAIL_READ);
+    run_setup(&s, &r);
+    CHECK(r.status == -1 && has(r.e.text, "not a clean absolute path"));
+    setup_init(&s, argv);
+    s.plan.session = "a/b";
+    run_setup(&s, &r);
+    CHECK(r.status == -1 && has(r.e.text, "session id"));
+    setup_init(&s, argv);
+    s.plan.host_ports = ports;
+    s.plan.nhost_ports = JAIL_HOST_PORTS_MAX + 1;
+    run_setup(&s, &r);
+    CHECK(r.status == -1 && has(r.e.text, "ports"));
+}
+
 static int count_fds(void)
 {
     DIR *d = opendir("/proc/self/fd");
@@ -386,4 +478,6 @@ JAIL_MAIN(NULL, UNIT(runs_and_reports_exit), UNIT(a_missing_command),
           UNIT(a_link_in_a_writable_place_widens_nothing), UNIT(links_on_the_way_are_kept),
           UNIT(the_host_root_read_only), UNIT(no_privilege_is_left),
           UNIT(no_descriptor_is_inherited), UNIT(folders_terminals_and_sockets_are_refused),
-          UNIT(a_terminal_of_its_own), UNIT(limits_hold), UNIT(no_descriptor_leaks_here))
+          UNIT(a_terminal_of_its_own), UNIT(limits_hold), UNIT(a_kernel_that_is_too_old_is_refused),
+          UNIT(a_host_without_namespaces_is_told_why), UNIT(plans_that_cannot_be_are_refused),
+          UNIT(no_descriptor_leaks_here))
