@@ -194,23 +194,36 @@ int agent_socket(int kind, const char *address, uint16_t port)
 
 /* ---- the world's own ---- */
 
+/* The name server's two sockets have one port, which must be free for both. */
+static bool open_resolver(void)
+{
+    for (int tries = 0; tries < 50; tries++) {
+        struct sockaddr_in same = {.sin_family = AF_INET};
+        uint16_t port = 0;
+
+        w.resolver_tcp = bound(SOCK_STREAM, "127.0.0.1", &port);
+        w.resolver = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        same.sin_port = htons(port);
+        same.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        if (bind(w.resolver, (struct sockaddr *)&same, sizeof(same)) == 0) {
+            snprintf(w.resolver_text, sizeof(w.resolver_text), "127.0.0.1:%u", port);
+            return true;
+        }
+        close(w.resolver_tcp);
+        close(w.resolver);
+    }
+    return false;
+}
+
 const char *world_open(void)
 {
     struct err e;
-    uint16_t port = 0;
     int pair[2];
 
     gate_config_init(&w.config);
     w.keeper = w.judge = -1;
     w.upstream = bound(SOCK_STREAM, "127.0.0.1", &w.upstream_port);
-    w.resolver = bound(SOCK_DGRAM, "127.0.0.1", &port);
-    snprintf(w.resolver_text, sizeof(w.resolver_text), "127.0.0.1:%u", port);
-    struct sockaddr_in same = {.sin_family = AF_INET, .sin_port = htons(port)};
-
-    same.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    w.resolver_tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (bind(w.resolver_tcp, (struct sockaddr *)&same, sizeof(same)) != 0 ||
-        listen(w.resolver_tcp, 16) != 0 || !frame_pair(pair, &e))
+    if (w.upstream < 0 || !open_resolver() || !frame_pair(pair, &e))
         return "no sockets";
     w.factory = pair[0];
     w.agent = fork();
