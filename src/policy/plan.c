@@ -21,10 +21,11 @@ struct place {
     bool exact;  /* a File is compared with: the path itself differs from what is below */
     bool socket; /* a Socket of this path is named */
     bool exists, directory, fresh;
-    bool named; /* by a rule, or the workspace: not only looked at because it is there */
+    bool named; /* by a permit, or the workspace: not only looked at because it is there */
 };
 
 struct planning {
+    bool in_permit; /* whose literals are being taken */
     const struct policy *p;
     const struct session *s;
     const struct plan_host *host;
@@ -119,7 +120,7 @@ static void take_literal(void *ctx, const struct cedar_literal *lit)
     struct str path = str_from(lit->value.uid->id);
     struct place *place = path.p[0] == '/' ? add_place(x, target_of(p, path)) : NULL;
     if (place != NULL) {
-        place->named = true;
+        place->named = x->in_permit;
         place->exact = type != p->word[WORD_DIR];
         place->socket = type == p->word[WORD_SOCKET];
     }
@@ -152,9 +153,12 @@ static void find_places(struct planning *x)
     if (workspace != NULL)
         workspace->named = true;
     add_place(x, x->p->repository);
-    for (size_t u = 0; u < x->p->nunits; u++)
-        for (size_t i = 0; i < cedar_policies_count(x->p->units[u].policies); i++)
-            cedar_policy_literals(x->p->units[u].policies, i, take_literal, x);
+    for (size_t i = 0; i < x->p->nrules; i++) {
+        const struct rule *r = &x->p->rules[i];
+
+        x->in_permit = !r->forbid;
+        cedar_policy_literals(x->p->units[r->unit].policies, r->index, take_literal, x);
+    }
     qsort(x->places, x->nplaces, sizeof(*x->places), by_path);
     for (size_t i = 0; i < x->nplaces; i++) {
         if (kept > 0 && strcmp(x->places[kept - 1].path, x->places[i].path) == 0)

@@ -33,6 +33,11 @@ static const char *const host_paths[] = {
     HOME "/.cache/",
     HOME "/.claude/",
     HOME "/.claude.json",
+    "/tmp/h/",
+    "/tmp/h/w/",
+    "/tmp/h/.ssh/",
+    "/tmp/h/.bashrc",
+    "/tmp/h/.claude/",
 };
 
 static bool exists(void *ctx, const char *path, bool *directory)
@@ -124,6 +129,21 @@ TEST(the_hosts_own_tmp_and_run_are_never_shown)
     }
     CHECK(has_mount("/etc", PLAN_WRITE) && has_mount("/home", PLAN_WRITE));
     CHECK(plan.traps == 0 && plan.gate);
+    drop();
+}
+
+TEST(a_home_below_tmp_is_not_shown_by_a_rule_on_tmp)
+{
+    static const struct session in_tmp = {
+        .agent = {"a", 1}, .user = {"u", 1}, .home = {"/tmp/h", 6}, .workspace = {"/tmp/h/w", 8}};
+    struct policy_text text = {"coding", policy_preset("coding")};
+
+    policy = policy_load(&text, 1, "/tmp/h", &problem);
+    CHECK(policy != NULL);
+    CHECK(policy_plan(policy, &in_tmp, &host, &plan, &problem));
+    CHECK(has_mount("/tmp/h/w", PLAN_WRITE));
+    CHECK(has_mount("/tmp/h/.claude", PLAN_WRITE));
+    CHECK(!is_mount("/tmp/h") && !is_mount("/tmp/h/.bashrc") && !is_mount("/tmp/h/.ssh"));
     drop();
 }
 
@@ -350,8 +370,10 @@ TEST(the_preset_is_lowered)
 }
 
 UNIT_MAIN(UNIT(folders_go_into_mounts_and_trap_nothing),
-          UNIT(the_hosts_own_tmp_and_run_are_never_shown), UNIT(a_folder_in_a_folder_overrides),
-          UNIT(write_rules_beyond_folders_trap_writes), UNIT(read_rules_beyond_folders_trap_reads),
+          UNIT(the_hosts_own_tmp_and_run_are_never_shown),
+          UNIT(a_home_below_tmp_is_not_shown_by_a_rule_on_tmp),
+          UNIT(a_folder_in_a_folder_overrides), UNIT(write_rules_beyond_folders_trap_writes),
+          UNIT(read_rules_beyond_folders_trap_reads),
           UNIT(a_permit_beyond_folders_shows_no_more_than_its_folder),
           UNIT(one_file_is_mounted_alone), UNIT(what_is_hidden_before_it_exists_is_told),
           UNIT(sockets_are_seen_or_judged), UNIT(the_gate_is_needed_if_something_may_be_sent),
