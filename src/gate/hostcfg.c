@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,27 @@ static bool next_word(struct str *line, struct str *word)
     return word->n > 0;
 }
 
+/* ADDRESS or ADDRESS%INTERFACE. */
+static bool read_server(struct str word, struct server *s)
+{
+    char interface[IF_NAMESIZE];
+    const char *percent = memchr(word.p, '%', word.n);
+
+    s->zone = 0;
+    if (percent == NULL)
+        return addr_from_text(word, &s->addr);
+    size_t n = word.n - (size_t)(percent - word.p) - 1;
+
+    if (n == 0 || n >= sizeof(interface))
+        return false;
+    memcpy(interface, percent + 1, n);
+    interface[n] = '\0';
+    s->zone = if_nametoindex(interface);
+    return s->zone != 0 &&
+           addr_from_text((struct str){word.p, (size_t)(percent - word.p)}, &s->addr) &&
+           s->addr.n == 16;
+}
+
 void hostcfg_resolv(struct hostcfg *c, struct str text)
 {
     struct str line, word;
@@ -55,7 +77,7 @@ void hostcfg_resolv(struct hostcfg *c, struct str text)
         struct server s = {.port = DNS_PORT};
 
         if (next_word(&line, &word) && str_is(word, "nameserver") && next_word(&line, &word) &&
-            addr_from_text(word, &s.addr))
+            read_server(word, &s))
             c->servers[c->nservers++] = s;
     }
 }
@@ -93,7 +115,7 @@ void hostcfg_read(struct hostcfg *c, const char *resolv_path, const char *hosts_
     read_file(resolv_path, c, hostcfg_resolv);
     read_file(hosts_path, c, hostcfg_hosts);
     if (c->nservers == 0) /* resolv.conf(5): the default is the local machine */
-        c->servers[c->nservers++] = (struct server){{4, {127, 0, 0, 1}}, DNS_PORT};
+        c->servers[c->nservers++] = (struct server){{4, {127, 0, 0, 1}}, DNS_PORT, 0};
 }
 
 void hostcfg_free(struct hostcfg *c)

@@ -16,6 +16,7 @@
 struct server {
     struct addr addr;
     uint16_t port;
+    unsigned zone; /* interface of a link-local address (RFC 4007, 11), else 0 */
 };
 
 struct hosts_entry {

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event_struct.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -308,6 +309,8 @@ static bool open_try(struct family *f)
     int kind = (f->tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
     uint8_t q[DNS_PLAIN_MAX];
 
+    if (s->zone != 0)
+        ((struct sockaddr_in6 *)&ss)->sin6_scope_id = s->zone;
     f->fd = socket(ss.ss_family, kind, 0);
     if (f->fd < 0 || getrandom(&f->id, sizeof(f->id), 0) != (ssize_t)sizeof(f->id))
         return false;

@@ -8,6 +8,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -102,7 +103,7 @@ TEST(resolv_conf)
     struct hostcfg c = {0};
 
     hostcfg_resolv(&c, STR("# nameserver 9.9.9.9\nsearch a.b\n nameserver\t127.0.0.53 # x\r\n"
-                           "nameserver fe80::1%eth0\nnameserver x\nnameserver ::1;\noptions\n"
+                           "nameserver fe80::1%nosuch0\nnameserver x\nnameserver ::1;\noptions\n"
                            "nameserver 192.0.2.1\nnameserver 192.0.2.2"));
     CHECK_INT(c.nservers, 3);
     addr_text(&c.servers[0].addr, text);
@@ -112,6 +113,20 @@ TEST(resolv_conf)
     CHECK_STR(text, "::1");
     addr_text(&c.servers[2].addr, text);
     CHECK_STR(text, "192.0.2.1");
+    hostcfg_free(&c);
+}
+
+TEST(link_local_servers)
+{
+    struct hostcfg c = {0};
+
+    hostcfg_resolv(&c, STR("nameserver fe80::1%no-such-interface\nnameserver fe80::1%\n"
+                           "nameserver 127.0.0.1%lo\nnameserver fe80::1%lo\n"));
+    if (if_nametoindex("lo") == 0)
+        SKIP("no loopback interface");
+    CHECK_INT(c.nservers, 1);
+    CHECK_INT(c.servers[0].zone, if_nametoindex("lo"));
+    CHECK_INT(c.servers[0].addr.b[0], 0xfe);
     hostcfg_free(&c);
 }
 
@@ -147,4 +162,4 @@ TEST(no_files)
 }
 
 UNIT_MAIN(UNIT(settings_arrive), UNIT(settings_out_of_range), UNIT(malformed_settings),
-          UNIT(resolv_conf), UNIT(etc_hosts), UNIT(no_files))
+          UNIT(resolv_conf), UNIT(link_local_servers), UNIT(etc_hosts), UNIT(no_files))
