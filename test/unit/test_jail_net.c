@@ -277,30 +277,43 @@ TEST(the_interfaces_can_be_listed)
     CHECK_INT(finish(&s, &j), 0);
 }
 
-static struct addrinfo *look_up(const char *address, const char *port, int type)
-    __attribute__((returns_nonnull));
-static struct addrinfo *look_up(const char *address, const char *port, int type)
+struct place {
+    int family;
+    socklen_t n;
+    struct sockaddr_storage at;
+};
+
+static const struct sockaddr *addr(const struct place *p)
+{
+    return (const struct sockaddr *)&p->at;
+}
+
+static struct place look_up(const char *address, const char *port, int type)
 {
     const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
                                    .ai_socktype = type};
     struct addrinfo *found = NULL;
+    struct place p;
 
     if (getaddrinfo(address, port, &hints, &found) != 0 || found == NULL)
         _exit(8);
-    return found;
+    p = (struct place){.family = found->ai_family, .n = found->ai_addrlen};
+    memcpy(&p.at, found->ai_addr, p.n);
+    freeaddrinfo(found);
+    return p;
 }
 
 static int dial(const char *address, const char *port, int type)
 {
-    struct addrinfo *to = look_up(address, port, type);
+    struct place to = look_up(address, port, type);
     const struct timeval patience = {.tv_sec = 5};
-    int fd = socket(to->ai_family, type, 0);
+    int fd = socket(to.family, type, 0);
 
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    if (connect(fd, to->ai_addr, to->ai_addrlen) == 0)
+    if (connect(fd, addr(&to), to.n) == 0)
         return fd;
     perror("connect");
     close(fd);
@@ -319,13 +332,12 @@ static int ping_pong(int fd)
 /* A server and its client in the jail, over TCP and over UDP. */
 static int own_servers(const char *address, const char *port)
 {
-    struct addrinfo *at = look_up(address, port, SOCK_STREAM);
-    int tcp = socket(at->ai_family, SOCK_STREAM, 0), udp = socket(at->ai_family, SOCK_DGRAM, 0);
+    struct place at = look_up(address, port, SOCK_STREAM);
+    int tcp = socket(at.family, SOCK_STREAM, 0), udp = socket(at.family, SOCK_DGRAM, 0);
     int out, in;
     char got[8] = "";
 
-    if (bind(tcp, at->ai_addr, at->ai_addrlen) != 0 || listen(tcp, 1) != 0 ||
-        bind(udp, at->ai_addr, at->ai_addrlen) != 0)
+    if (bind(tcp, addr(&at), at.n) != 0 || listen(tcp, 1) != 0 || bind(udp, addr(&at), at.n) != 0)
         return 2;
     out = dial(address, port, SOCK_STREAM);
     in = accept(tcp, NULL, NULL);
@@ -337,19 +349,19 @@ static int own_servers(const char *address, const char *port)
 
 static int take(const char *address, const char *port)
 {
-    struct addrinfo *at = look_up(address, port, SOCK_STREAM);
-    int fd = socket(at->ai_family, SOCK_STREAM, 0);
+    struct place at = look_up(address, port, SOCK_STREAM);
+    int fd = socket(at.family, SOCK_STREAM, 0);
 
-    return bind(fd, at->ai_addr, at->ai_addrlen) != 0 && errno == EACCES ? 0 : 1;
+    return bind(fd, addr(&at), at.n) != 0 && errno == EACCES ? 0 : 1;
 }
 
 static int udp(const char *address, const char *port)
 {
-    struct addrinfo *to = look_up(address, port, SOCK_DGRAM);
-    int fd = socket(to->ai_family, SOCK_DGRAM, 0), on = 1;
+    struct place to = look_up(address, port, SOCK_DGRAM);
+    int fd = socket(to.family, SOCK_DGRAM, 0), on = 1;
 
     setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
-    if (sendto(fd, "x", 1, 0, to->ai_addr, to->ai_addrlen) < 0)
+    if (sendto(fd, "x", 1, 0, addr(&to), to.n) < 0)
         return 0;
     puts("sent");
     return 1;
@@ -373,8 +385,9 @@ static int inside(int argc, char **argv)
         return dial(argv[1], argv[2], SOCK_STREAM) < 0 ? 0 : 1;
     if (strcmp(argv[0], "links") == 0) {
         struct if_nameindex *names = if_nameindex();
-        return names != NULL && strcmp(names[0].if_name, "lo") == 0 && names[1].if_index == 0 ? 0
-                                                                                              : 1;
+        bool ok = names != NULL && strcmp(names[0].if_name, "lo") == 0 && names[1].if_index == 0;
+        if_freenameindex(names);
+        return ok ? 0 : 1;
     }
     return 0;
 }
