@@ -35,6 +35,14 @@ static void give_up(const struct agent *a, const struct err *e)
     _exit(EX_FAIL);
 }
 
+/* A caller that was started without 0, 1 or 2 may have got these numbers for its sockets. */
+static bool move_ways(struct agent *a, struct err *e)
+{
+    a->control = fcntl(a->control, F_DUPFD_CLOEXEC, FIRST_FREE);
+    a->released = fcntl(a->released, F_DUPFD_CLOEXEC, FIRST_FREE);
+    return (a->control >= 0 && a->released >= 0) || err_sys(e, EX_FAIL, "the agent's descriptors");
+}
+
 static bool take_terminal(struct agent *a, const struct jail_plan *plan, struct err *e)
 {
     int slave;
@@ -74,16 +82,6 @@ static bool set_stdio(struct agent *a, const struct jail_plan *plan, struct err 
     return true;
 }
 
-static bool only_these(struct agent *a, struct err *e)
-{
-    a->control = fcntl(a->control, F_DUPFD_CLOEXEC, FIRST_FREE);
-    a->released = fcntl(a->released, F_DUPFD_CLOEXEC, FIRST_FREE);
-    if (a->control < 0 || a->released < 0)
-        return err_sys(e, EX_FAIL, "the agent's descriptors");
-    fd_close_from(3, (const int[]){a->control, a->released}, 2);
-    return true;
-}
-
 static bool limit(int resource, uint64_t most, struct err *e)
 {
     struct rlimit old, new;
@@ -102,7 +100,9 @@ static bool set_limits(const struct jail_limits *l, struct err *e)
     return (l->processes == 0 || limit(RLIMIT_NPROC, l->processes, e)) &&
            (l->file_size == 0 || limit(RLIMIT_FSIZE, l->file_size, e)) &&
            (l->open_files == 0 || limit(RLIMIT_NOFILE, l->open_files, e)) &&
-           limit(RLIMIT_CORE, 0, e); /* the kernel would write it where no rule was asked */
+           /* No dump is written past the rules. 1 keeps it from a helper of the host as well,
+            * which 0 does not (kernel fs/coredump.c). */
+           limit(RLIMIT_CORE, 1, e);
 }
 
 /* Landlock, then seccomp; the listener, or -1. `how`: value of WIRE_ARMED. */
@@ -195,8 +195,9 @@ void agent_main(const struct start *s, const struct tree *t, int terminal)
     int listener = -1, how = 0;
     char go;
 
-    if (!take_terminal(&a, plan, &e) || !set_stdio(&a, plan, &e) || !only_these(&a, &e))
+    if (!move_ways(&a, &e) || !take_terminal(&a, plan, &e) || !set_stdio(&a, plan, &e))
         give_up(&a, &e);
+    fd_close_from(3, (const int[]){a.control, a.released}, 2);
     if (chdir(plan->cwd) != 0) {
         err_sys(&e, EX_FAIL, "the working folder %s cannot be entered by the agent", plan->cwd);
         give_up(&a, &e);

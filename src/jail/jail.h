@@ -50,6 +50,11 @@ enum jail_access {
  * Always there, unless the plan lists the same path: /proc (the jail's own), /dev (null,
  * zero, full, random, urandom, tty, ptmx, pts, shm, fd), /tmp (private, empty, writable),
  * /run (empty). Nothing at or below /proc is taken from the plan but JAIL_HIDE.
+ *
+ * What mounts cannot do: a socket that is visible can be connected to, with JAIL_READ too; and
+ * a hidden or read-only file in a writable folder is the file that was there at the start: when
+ * somebody outside puts another in its place (an editor that renames over it), the new one is
+ * seen like its folder. Hide the folder, or trap reads, where that matters.
  */
 struct jail_mount {
     const char *path;

@@ -371,6 +371,11 @@ static bool allow(struct rules *r, const char *path, uint64_t access, struct err
     return true;
 }
 
+/* Files that are written although their mounts are not for names. A device of the plan is not
+ * among them: a read-only mount does not keep it from being written, so Landlock must. */
+static const char *const writable_files[] = {"/proc",     "/dev/pts",  "/dev/null",
+                                             "/dev/zero", "/dev/full", "/dev/tty"};
+
 static bool list_rules(struct rules *r, const struct tree *t, int abi, struct err *e)
 {
     const uint64_t all =
@@ -378,9 +383,11 @@ static bool list_rules(struct rules *r, const struct tree *t, int abi, struct er
     const uint64_t device = ll_fs_file(abi) & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE;
 
     /* Reading is allowed below the jail's root; what is hidden is not there. */
-    if (!allow(r, "/", ll_fs_read(), e) || !allow(r, "/dev", device, e) ||
-        !allow(r, "/dev/shm", all, e) || !allow(r, "/proc", device, e))
+    if (!allow(r, "/", ll_fs_read(), e) || !allow(r, "/dev/shm", all, e))
         return false;
+    for (size_t i = 0; i < ARRAY_LEN(writable_files); i++)
+        if (!allow(r, writable_files[i], device, e))
+            return false;
     for (size_t i = 0; i < t->n; i++) {
         const struct node *n = &t->nodes[i];
         bool writable =
@@ -393,7 +400,7 @@ static bool list_rules(struct rules *r, const struct tree *t, int abi, struct er
 
 bool root_landlock(const struct tree *t, int abi, struct err *e)
 {
-    struct rules r = {.list = xcalloc(t->n + 4, sizeof(*r.list))};
+    struct rules r = {.list = xcalloc(t->n + 2 + ARRAY_LEN(writable_files), sizeof(*r.list))};
     bool ok = list_rules(&r, t, abi, e);
     const struct ll_domain domain = {
         .abi = abi, .files = true, .scopes = true, .rules = r.list, .nrules = r.n};

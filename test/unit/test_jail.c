@@ -348,6 +348,53 @@ TEST(limits_hold)
     unlink(in_ws("big"));
 }
 
+TEST(a_device_is_as_writable_as_the_plan_says)
+{
+    char *argv[] = {(char[]){"sh"}, (char[]){"-c"}, (char[]){"exec 3<>/dev/fuse && echo opened"},
+                    NULL};
+    struct setup s;
+    struct run r;
+
+    if (access("/dev/fuse", R_OK | W_OK) != 0)
+        SKIP("no /dev/fuse that this user can open");
+    setup_init(&s, argv);
+    setup_add(&s, "/dev/fuse", JAIL_WRITE);
+    run_setup(&s, &r);
+    CHECK(has(r.out, "opened"));
+    setup_init(&s, argv);
+    setup_add(&s, "/dev/fuse", JAIL_READ);
+    run_setup(&s, &r);
+    CHECK(has(r.out, "Permission denied"));
+}
+
+/* A caller without 0, 1 and 2: its sockets get these numbers. */
+TEST(a_caller_without_standard_descriptors)
+{
+    int status;
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        char *argv[] = {(char[]){"sh"}, (char[]){"-c"}, (char[]){"echo x > no-stdio"}, NULL};
+        struct setup s;
+        struct jail j;
+        struct run r = {.status = -1};
+        close(0);
+        close(1);
+        close(2);
+        setup_init(&s, argv);
+        if (!jail_start(&s.plan, &j, &r.e) || !jail_release(&j, &r.e))
+            _exit(2);
+        wait_exit(&j, &r);
+        jail_close(&j);
+        _exit(r.status == 0 ? 0 : 3);
+    }
+    CHECK(waitpid(pid, &status, 0) == pid);
+    CHECK_INT(status, 0);
+    CHECK(access(in_ws("no-stdio"), F_OK) == 0);
+}
+
 TEST(a_kernel_that_is_too_old_is_refused)
 {
     char *argv[] = {(char[]){"true"}, NULL};
@@ -478,6 +525,8 @@ JAIL_MAIN(NULL, UNIT(runs_and_reports_exit), UNIT(a_missing_command),
           UNIT(a_link_in_a_writable_place_widens_nothing), UNIT(links_on_the_way_are_kept),
           UNIT(the_host_root_read_only), UNIT(no_privilege_is_left),
           UNIT(no_descriptor_is_inherited), UNIT(folders_terminals_and_sockets_are_refused),
-          UNIT(a_terminal_of_its_own), UNIT(limits_hold), UNIT(a_kernel_that_is_too_old_is_refused),
+          UNIT(a_terminal_of_its_own), UNIT(limits_hold),
+          UNIT(a_device_is_as_writable_as_the_plan_says),
+          UNIT(a_caller_without_standard_descriptors), UNIT(a_kernel_that_is_too_old_is_refused),
           UNIT(a_host_without_namespaces_is_told_why), UNIT(plans_that_cannot_be_are_refused),
           UNIT(no_descriptor_leaks_here))
