@@ -193,7 +193,7 @@ static bool fits(const struct record_filter *f, const struct record_line *p, str
 bool record_query(int fd, const struct record_filter *filter, record_visit *visit, void *ctx,
                   uint64_t *bad, struct err *e)
 {
-    AUTO_LINES struct lines l;
+    AUTO_LINES struct lines l = {0};
     struct str line;
     enum lines_result r;
     bool more = true;
@@ -230,7 +230,7 @@ static void offsets_free(struct offsets *o)
 /* Where the events up to `seq` stand. Event numbers above the line number are no index. */
 static bool find_offsets(int fd, uint64_t seq, struct offsets *o, struct err *e)
 {
-    AUTO_LINES struct lines l;
+    AUTO_LINES struct lines l = {0};
     struct str line;
     enum lines_result r;
 
@@ -279,7 +279,7 @@ bool record_why(int fd, uint64_t seq, record_visit *visit, void *ctx, struct err
     if (!find_offsets(fd, seq, &o, e))
         return false;
     for (;;) {
-        AUTO_LINES struct lines l;
+        AUTO_LINES struct lines l = {0};
         struct record_line p;
         struct str line;
 

@@ -7,7 +7,7 @@
 /* Where the first `n` lines end. */
 static bool find_end(int fd, uint64_t n, off_t *end, struct err *e)
 {
-    AUTO_LINES struct lines l;
+    AUTO_LINES struct lines l = {0};
     struct str line;
 
     lines_start(&l, fd, 0);
@@ -26,7 +26,7 @@ static bool find_end(int fd, uint64_t n, off_t *end, struct err *e)
 /* Appends those copies whose numbers lie in from..to. */
 static bool append_copies(int fd, int head_fd, uint64_t from, uint64_t to, struct err *e)
 {
-    AUTO_LINES struct lines l;
+    AUTO_LINES struct lines l = {0};
     struct str line;
     enum lines_result r;
 

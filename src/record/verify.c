@@ -299,7 +299,7 @@ static bool tell_head(struct check *c, const struct link *k, struct err *e)
  */
 static bool add_copies(struct check *c, struct err *e)
 {
-    AUTO_LINES struct lines l;
+    AUTO_LINES struct lines l = {0};
     struct str line;
     enum lines_result r;
 
