@@ -396,25 +396,44 @@ static enum cedar_status load_one(struct cedar_loader *l, const struct cedar_jso
     return tags != NULL ? load_tags(l, tags, tag_type, out) : CEDAR_OK;
 }
 
-/* The schema's actions, but for those that the document brings itself. */
-static size_t add_actions(struct cedar_entity *list, size_t n, const struct cedar_entity *actions,
-                          size_t n_actions)
+/* An action that the document brings too: it must say nothing but what the schema says. */
+static enum cedar_status merge_action(struct cedar_loader *l, struct cedar_entity *brought,
+                                      const struct cedar_schema *schema,
+                                      const struct cedar_entity *declared)
 {
-    size_t loaded = n;
+    bool same = brought->n_attrs == 0 && brought->n_tags == 0;
+
+    for (uint32_t i = 0; i < brought->n_parents && same; i++)
+        same = cedar_schema_action_is_in(schema, &brought->uid, &brought->parents[i]);
+    if (!same)
+        return cedar_fail(l->err, CEDAR_ERR_CONFLICT, l->source, (struct cedar_span){0, 0},
+                          "action \"%s\" is not as the schema declares it",
+                          cedar_show(brought->uid.id).text);
+    brought->parents = declared->parents;
+    brought->n_parents = declared->n_parents;
+    return CEDAR_OK;
+}
+
+/* The schema's actions, after the *n entities of the document, which may name them too. */
+static enum cedar_status add_actions(struct cedar_loader *l, struct cedar_entity *list, size_t *n,
+                                     const struct cedar_schema *schema)
+{
+    size_t loaded = *n, n_actions = 0;
+    const struct cedar_entity *actions =
+        schema != NULL ? cedar_schema_actions(schema, &n_actions) : NULL;
 
     for (size_t i = 0; i < n_actions; i++) {
         bool there = false;
 
-        for (size_t k = 0; k < loaded && !there; k++)
-            if (cedar_uid_eq(&list[k].uid, &actions[i].uid)) {
-                list[k].parents = actions[i].parents;
-                list[k].n_parents = actions[i].n_parents;
-                there = true;
-            }
+        for (size_t k = 0; k < loaded && !there; k++) {
+            there = cedar_uid_eq(&list[k].uid, &actions[i].uid);
+            if (there)
+                TRY(merge_action(l, &list[k], schema, &actions[i]));
+        }
         if (!there)
-            list[n++] = actions[i];
+            list[(*n)++] = actions[i];
     }
-    return n;
+    return CEDAR_OK;
 }
 
 static enum cedar_status load_store(struct cedar_entities *store, struct cedar_str text,
@@ -422,20 +441,20 @@ static enum cedar_status load_store(struct cedar_entities *store, struct cedar_s
                                     const struct cedar_schema *schema, struct cedar_error *err)
 {
     struct cedar_loader l = {store->names, &store->arena, text, err};
-    const struct cedar_entity *actions = NULL;
     struct cedar_entity *list;
-    size_t n_actions = 0;
+    size_t n = json->n, n_actions = 0;
 
     if (json->kind != JSON_ARRAY)
         return expected(&l, json, "an array of entities");
     if (schema != NULL)
-        actions = cedar_schema_actions(schema, &n_actions);
+        cedar_schema_actions(schema, &n_actions);
     list = CEDAR_NEW_N(&store->arena, struct cedar_entity, json->n + n_actions);
     if (list == NULL)
         return cedar_fail_memory(err);
     for (uint32_t i = 0; i < json->n; i++)
         TRY(load_one(&l, &json->items[i], schema, &list[i]));
-    return cedar_store_fill(store, list, add_actions(list, json->n, actions, n_actions), err);
+    TRY(add_actions(&l, list, &n, schema));
+    return cedar_store_fill(store, list, n, err);
 }
 
 enum cedar_status cedar_entities_parse(struct cedar_names *names,

@@ -236,6 +236,16 @@ const struct cedar_entity *cedar_schema_actions(const struct cedar_schema *schem
     return schema->as_entities;
 }
 
+bool cedar_schema_action_is_in(const struct cedar_schema *schema, const struct cedar_uid *action,
+                               const struct cedar_uid *group)
+{
+    const struct action_type *low = cedar_find_action(schema, action);
+    const struct action_type *high = cedar_find_action(schema, group);
+
+    return low != NULL && high != NULL &&
+           cedar_closure_has(&schema->action_closure, low->index, high->index);
+}
+
 /* ---- life ------------------------------------------------------------------------------ */
 
 typedef enum cedar_status read_fn(struct schema_fragment *fragment, struct cedar_error *err);

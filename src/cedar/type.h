@@ -103,5 +103,8 @@ const struct cedar_type *cedar_schema_context(const struct cedar_schema *schema,
  * schema.
  */
 const struct cedar_entity *cedar_schema_actions(const struct cedar_schema *schema, size_t *n);
+/* Whether the schema declares both actions, and the first in the second, directly or further. */
+bool cedar_schema_action_is_in(const struct cedar_schema *schema, const struct cedar_uid *action,
+                               const struct cedar_uid *group);
 
 #endif
