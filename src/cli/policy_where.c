@@ -3,9 +3,7 @@
 #include "cli/policy.h"
 
 #include "cli/cli.h"
-#include "cli/setup.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
 static void words(unsigned where, char *text, size_t size)
@@ -58,29 +56,16 @@ static int show(struct setup *s, bool as_json)
 
 int policy_where_command(int argc, char **argv)
 {
-    static const struct option options[] = {{"policy", required_argument, NULL, 'p'},
-                                            {"workspace", required_argument, NULL, 'w'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {0}};
     struct setup s = {0};
     struct err e = {0};
     bool as_json = false;
-    int code;
+    int first = policy_options(argc, argv, &s, &as_json);
 
-    optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "p:w:", options, NULL)) != -1;) {
-        if (c == 'p' && s.npolicies < POLICY_TEXTS_MAX)
-            s.policies[s.npolicies++] = optarg;
-        else if (c == 'w')
-            s.workspace_option = optarg;
-        else if (c == 'j')
-            as_json = true;
-        else
-            return cli_usage("policy", "wrong option");
-    }
-    if (optind < argc)
-        return cli_usage("policy", "where takes no argument, got '%s'", argv[optind]);
-    code = setup_load(&s, &e) && setup_plan(&s, &e) ? show(&s, as_json) : cli_fail(&e);
+    if (first < 0)
+        return EX_USAGE_;
+    if (first < argc)
+        return cli_usage("policy", "where takes no argument, got '%s'", argv[first]);
+    int code = setup_load(&s, &e) && setup_plan(&s, &e) ? show(&s, as_json) : cli_fail(&e);
     setup_release(&s);
     return code;
 }

@@ -75,19 +75,26 @@ static bool check_workspace(const struct setup *s, struct err *e)
     return true;
 }
 
-static const char *config_path(struct setup *s, const char *name)
+static const char *config_path(struct arena *mem, const char *name)
 {
-    const char *config = getenv("XDG_CONFIG_HOME");
+    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 
-    return config != NULL && config[0] == '/'
-               ? arena_printf(&s->arena, "%s/belay/%s", config, name)
-               : arena_printf(&s->arena, "%s/.config/belay/%s", s->home, name);
+    if (config != NULL && config[0] == '/')
+        return arena_printf(mem, "%s/belay/%s", config, name);
+    return arena_printf(mem, "%s/.config/belay/%s", home != NULL ? home : "", name);
+}
+
+const char *setup_default_policy(struct arena *mem)
+{
+    const char *own = config_path(mem, "policy.cedar");
+
+    return access(own, F_OK) == 0 || errno != ENOENT ? own : "coding";
 }
 
 static bool load_settings(struct setup *s, struct err *e)
 {
     AUTO_BUF struct buf text = {0};
-    const char *path = s->config != NULL ? s->config : config_path(s, "belay.yaml");
+    const char *path = s->config != NULL ? s->config : config_path(&s->arena, "belay.yaml");
 
     settings_default(&s->settings);
     if (s->config == NULL && access(path, F_OK) != 0 && errno == ENOENT)
@@ -131,11 +138,8 @@ static bool load_policy(struct setup *s, struct err *e)
 {
     struct policy_text texts[POLICY_TEXTS_MAX];
 
-    if (s->npolicies == 0) {
-        const char *own = config_path(s, "policy.cedar");
-
-        s->policies[s->npolicies++] = access(own, F_OK) == 0 || errno != ENOENT ? own : "coding";
-    }
+    if (s->npolicies == 0)
+        s->policies[s->npolicies++] = setup_default_policy(&s->arena);
     for (size_t i = 0; i < s->npolicies; i++)
         if (!load_text(s, s->policies[i], &texts[i], e))
             return false;

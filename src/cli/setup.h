@@ -34,6 +34,9 @@ struct setup {
     bool planned;
 };
 
+/* The policy that holds when none is named: a file's path, or the preset's name. */
+const char *setup_default_policy(struct arena *mem);
+
 /* Who and where, settings and policy. */
 bool setup_load(struct setup *s, struct err *e);
 /* The plan for this host; refuses a policy or settings file that the plan lets the agent write. */
