@@ -14,6 +14,12 @@
 #define AT_LOW(arg)  (offsetof(struct seccomp_data, args) + 8 * (size_t)(arg))
 #define AT_HIGH(arg) (AT_LOW(arg) + 4)
 
+/* Operation codes; some of their parts are zero and stand here for the reader alone. */
+#define LOAD_WORD (BPF_LD + BPF_W + BPF_ABS)
+#define ANSWER    (BPF_RET + BPF_K)
+#define JUMP(how) (BPF_JMP + (how) + BPF_K)
+#define MASK      (BPF_ALU + BPF_AND + BPF_K)
+
 #define JUMP_MAX 255 /* conditional jumps are one byte */
 
 /* Numbers from `start` to the next leaf's start share one answer. */
@@ -46,12 +52,12 @@ static size_t emit(struct assembler *a, uint16_t code, uint8_t jt, uint8_t jf, u
 
 static void emit_load(struct assembler *a, size_t at)
 {
-    emit(a, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)at);
+    emit(a, LOAD_WORD, 0, 0, (uint32_t)at);
 }
 
 static void emit_return(struct assembler *a, uint32_t action)
 {
-    emit(a, BPF_RET | BPF_K, 0, 0, action);
+    emit(a, ANSWER, 0, 0, action);
 }
 
 /* Jumps of one rule that go to the next rule when a test fails. */
@@ -72,7 +78,7 @@ static void emit_masked(struct assembler *a, size_t at, uint32_t mask)
 {
     emit_load(a, at);
     if (mask != UINT32_MAX)
-        emit(a, BPF_ALU | BPF_AND | BPF_K, 0, 0, mask);
+        emit(a, MASK, 0, 0, mask);
 }
 
 static void emit_any(struct assembler *a, const struct bpf_test *t, struct fixups *f)
@@ -81,12 +87,12 @@ static void emit_any(struct assembler *a, const struct bpf_test *t, struct fixup
 
     emit_load(a, AT_LOW(t->arg));
     if (high == 0) {
-        fails(f, emit(a, BPF_JMP | BPF_JSET | BPF_K, 0, 0, low), false);
+        fails(f, emit(a, JUMP(BPF_JSET), 0, 0, low), false);
         return;
     }
-    emit(a, BPF_JMP | BPF_JSET | BPF_K, 2, 0, low);
+    emit(a, JUMP(BPF_JSET), 2, 0, low);
     emit_load(a, AT_HIGH(t->arg));
-    fails(f, emit(a, BPF_JMP | BPF_JSET | BPF_K, 0, 0, high), false);
+    fails(f, emit(a, JUMP(BPF_JSET), 0, 0, high), false);
 }
 
 static void emit_equal(struct assembler *a, const struct bpf_test *t, struct fixups *f)
@@ -94,11 +100,11 @@ static void emit_equal(struct assembler *a, const struct bpf_test *t, struct fix
     uint32_t low = (uint32_t)t->mask, high = (uint32_t)(t->mask >> 32);
 
     emit_masked(a, AT_LOW(t->arg), low);
-    fails(f, emit(a, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, (uint32_t)t->value), false);
+    fails(f, emit(a, JUMP(BPF_JEQ), 0, 0, (uint32_t)t->value), false);
     if (high == 0)
         return;
     emit_masked(a, AT_HIGH(t->arg), high);
-    fails(f, emit(a, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, (uint32_t)(t->value >> 32)), false);
+    fails(f, emit(a, JUMP(BPF_JEQ), 0, 0, (uint32_t)(t->value >> 32)), false);
 }
 
 static void emit_differs(struct assembler *a, const struct bpf_test *t, struct fixups *f)
@@ -107,13 +113,13 @@ static void emit_differs(struct assembler *a, const struct bpf_test *t, struct f
     size_t first;
 
     emit_masked(a, AT_LOW(t->arg), low);
-    first = emit(a, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, (uint32_t)t->value);
+    first = emit(a, JUMP(BPF_JEQ), 0, 0, (uint32_t)t->value);
     if (high == 0) {
         fails(f, first, true);
         return;
     }
     emit_masked(a, AT_HIGH(t->arg), high);
-    fails(f, emit(a, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, (uint32_t)(t->value >> 32)), true);
+    fails(f, emit(a, JUMP(BPF_JEQ), 0, 0, (uint32_t)(t->value >> 32)), true);
     /* The lower halves differ: the upper ones need no look. */
     a->out->insns[first].jf = (uint8_t)(a->out->n - first - 1);
 }
@@ -162,7 +168,7 @@ static void emit_tree(struct assembler *a, size_t lo, size_t hi)
         emit_leaf(a, &a->leaves[lo]);
         return;
     }
-    test = emit(a, BPF_JMP | BPF_JGE | BPF_K, 0, 0, (uint32_t)a->leaves[mid].start);
+    test = emit(a, JUMP(BPF_JGE), 0, 0, (uint32_t)a->leaves[mid].start);
     emit_tree(a, lo, mid);
     if (a->full)
         return;
@@ -177,8 +183,7 @@ static void emit_tree(struct assembler *a, size_t lo, size_t hi)
         for (size_t i = a->out->n - 1; i > test + 1; i--)
             a->out->insns[i] = a->out->insns[i - 1];
         a->out->insns[test].jf = 1;
-        a->out->insns[test + 1] =
-            (struct sock_filter){BPF_JMP | BPF_JA | BPF_K, 0, 0, (uint32_t)left};
+        a->out->insns[test + 1] = (struct sock_filter){JUMP(BPF_JA), 0, 0, (uint32_t)left};
     }
     emit_tree(a, mid, hi);
 }
@@ -245,7 +250,7 @@ bool bpf_assemble(const struct bpf_rule *rules, size_t n, uint32_t otherwise, in
         return false;
     make_leaves(&a, last, beyond);
     emit_load(&a, AT_ARCH);
-    emit(&a, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, JAIL_AUDIT_ARCH);
+    emit(&a, JUMP(BPF_JEQ), 1, 0, JAIL_AUDIT_ARCH);
     emit_return(&a, SECCOMP_RET_KILL_PROCESS);
     emit_load(&a, AT_NR);
     emit_tree(&a, 0, a.nleaves);
@@ -273,25 +278,25 @@ uint32_t bpf_run(const struct bpf_program *p, uint32_t arch, uint32_t nr, const 
     for (size_t pc = 0; pc < p->n; pc++) {
         const struct sock_filter *in = &p->insns[pc];
         switch (in->code) {
-        case BPF_LD | BPF_W | BPF_ABS:
+        case LOAD_WORD:
             acc = load(&d, in->k);
             break;
-        case BPF_ALU | BPF_AND | BPF_K:
+        case MASK:
             acc &= in->k;
             break;
-        case BPF_JMP | BPF_JA | BPF_K:
+        case JUMP(BPF_JA):
             pc += in->k;
             break;
-        case BPF_JMP | BPF_JEQ | BPF_K:
+        case JUMP(BPF_JEQ):
             pc += acc == in->k ? in->jt : in->jf;
             break;
-        case BPF_JMP | BPF_JGE | BPF_K:
+        case JUMP(BPF_JGE):
             pc += acc >= in->k ? in->jt : in->jf;
             break;
-        case BPF_JMP | BPF_JSET | BPF_K:
+        case JUMP(BPF_JSET):
             pc += (acc & in->k) != 0 ? in->jt : in->jf;
             break;
-        case BPF_RET | BPF_K:
+        case ANSWER:
             return in->k;
         default:
             abort(); /* an instruction that the assembler does not emit */

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <grp.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -188,12 +189,17 @@ static bool become_user(void)
            setresuid(TEST_UID, TEST_UID, TEST_UID) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0;
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
 static void remove_play(void)
 {
-    char command[128];
-
-    snprintf(command, sizeof(command), "rm -rf '%s'", play);
-    if (system(command) != 0)
+    if (nftw(play, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
         fprintf(stderr, "%s is left behind\n", play);
 }
 

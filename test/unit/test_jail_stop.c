@@ -10,8 +10,8 @@
 
 #define BOMB_CAP 1000
 
-static const enum jail_cgroup_use both[] = {JAIL_CGROUP_IF_POSSIBLE, JAIL_CGROUP_NEVER};
-#define EACH(use) for (size_t use = 0; use < 2; use++)
+#define WAYS 2
+static const enum jail_cgroup_use both[WAYS] = {JAIL_CGROUP_IF_POSSIBLE, JAIL_CGROUP_NEVER};
 
 /* Starts `script` in a jail and lets it go. */
 static bool begin(struct setup *s, struct jail *j, const char *script, enum jail_cgroup_use use)
@@ -93,8 +93,7 @@ static bool none_writes(void)
 
 TEST(freeze_resume_kill_the_whole_tree)
 {
-    EACH(use)
-    {
+    for (size_t use = 0; use < WAYS; use++) {
         struct setup s;
         struct jail j;
         struct err e = {0};
@@ -116,8 +115,7 @@ TEST(freeze_resume_kill_the_whole_tree)
 
 TEST(kill_while_frozen)
 {
-    EACH(use)
-    {
+    for (size_t use = 0; use < WAYS; use++) {
         struct setup s;
         struct jail j;
         struct err e = {0};
@@ -133,8 +131,7 @@ TEST(kill_while_frozen)
 
 TEST(what_was_stopped_stays_stopped)
 {
-    EACH(use)
-    {
+    for (size_t use = 0; use < WAYS; use++) {
         struct setup s;
         struct jail j;
         struct err e = {0};
@@ -158,8 +155,7 @@ TEST(what_was_stopped_stays_stopped)
 /* A shell that is frozen with its child must not take the child for a stopped job. */
 TEST(no_shell_sees_the_freeze)
 {
-    EACH(use)
-    {
+    for (size_t use = 0; use < WAYS; use++) {
         struct setup s;
         struct jail j;
         struct run r = {.status = -1};
@@ -194,8 +190,7 @@ static void bomb(void)
 
 TEST(a_fork_bomb_is_capped_frozen_and_killed)
 {
-    EACH(use)
-    {
+    for (size_t use = 0; use < WAYS; use++) {
         char *argv[] = {play_self, (char[]){"inside"}, (char[]){"bomb"}, NULL};
         struct setup s;
         struct jail j;
@@ -225,8 +220,7 @@ TEST(a_fork_bomb_is_capped_frozen_and_killed)
 
 TEST(a_running_fork_bomb_is_killed)
 {
-    EACH(use)
-    {
+    for (size_t use = 0; use < WAYS; use++) {
         char *argv[] = {play_self, (char[]){"inside"}, (char[]){"bomb"}, NULL};
         struct setup s;
         struct jail j;
@@ -245,8 +239,7 @@ TEST(a_running_fork_bomb_is_killed)
 
 TEST(kill_before_release)
 {
-    EACH(use)
-    {
+    for (size_t use = 0; use < WAYS; use++) {
         char *argv[] = {(char[]){"true"}, NULL};
         struct setup s;
         struct jail j;
@@ -267,8 +260,7 @@ TEST(kill_before_release)
 /* The keeper is a process of its own here, and dies without a word. */
 TEST(the_agent_dies_with_the_keeper)
 {
-    EACH(use)
-    {
+    for (size_t use = 0; use < WAYS; use++) {
         pid_t keeper, agent = 0;
         int ways[2];
 
