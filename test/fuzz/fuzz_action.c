@@ -36,7 +36,7 @@ static void write_again(void)
 
 static void check_summary(const struct action *a)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, 65536);
     summary_add(&b, a, SUMMARY_MAX);

@@ -249,7 +249,7 @@ static inline bool world_file(uint32_t id, enum verb verb, const char *path, pid
 static inline bool world_exec(uint32_t id, const char *name, const char *arg, pid_t pid,
                               pid_t parent)
 {
-    AUTO_BUF struct buf list, path;
+    AUTO_BUF struct buf list = {0}, path = {0};
     struct action a;
 
     buf_init(&list, 100000);
@@ -370,7 +370,7 @@ static inline const char *world_record(struct buf *b)
 /* Does a line of the record hold all of these? */
 static inline bool world_recorded(const char *one, const char *two, const char *three)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
     char *rest = NULL;
 
     (void)world_record(&b);

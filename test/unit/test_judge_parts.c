@@ -15,7 +15,7 @@
 /* The summary of an exec of /bin/x with these arguments. */
 static bool shows(const struct str *argv, size_t n, const char *want)
 {
-    AUTO_BUF struct buf list, b;
+    AUTO_BUF struct buf list = {0}, b = {0};
     struct action a;
 
     buf_init(&list, 100000);
@@ -53,7 +53,7 @@ TEST(arguments_are_shown_as_a_shell_takes_them)
 
 TEST(what_is_not_shown_is_counted)
 {
-    AUTO_BUF struct buf list, b;
+    AUTO_BUF struct buf list = {0}, b = {0};
     AUTO_FREE char *big = malloc(5000);
     struct action a;
 
@@ -77,7 +77,7 @@ TEST(what_is_not_shown_is_counted)
 
 TEST(other_actions_are_shown)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
     struct action a;
 
     buf_init(&b, 20000);
@@ -110,7 +110,7 @@ TEST(hostile_summaries_stay_printable_and_bounded)
     unsigned seed = 7;
 
     for (int round = 0; round < 2000; round++) {
-        AUTO_BUF struct buf list, b;
+        AUTO_BUF struct buf list = {0}, b = {0};
         struct action a;
         char text[600];
 

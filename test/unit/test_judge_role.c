@@ -48,7 +48,7 @@ static _Noreturn void become(int keeper, int kern, int gate)
 static int pack_policy(void)
 {
     const struct policy_text text = {"test.cedar", {rules, sizeof(rules) - 1}};
-    AUTO_BUF struct buf packed;
+    AUTO_BUF struct buf packed = {0};
     struct err e;
     struct policy *p = policy_load(&text, 1, "/home/u", &e);
 
