@@ -66,7 +66,7 @@ struct world_note {
 bool judge_note(struct world_note *n);
 
 /* The name server: takes one question over UDP and answers with these addresses (comma
- * separated; "" none; "!" NXDOMAIN; "tc" truncated; "servfail"; "garbage"). */
+ * separated; "" none; "!" NXDOMAIN; "tc" truncated; "servfail"). */
 bool resolver_answers(const char *name, uint16_t type, const char *addresses, uint8_t ttl);
 /* Both questions of one lookup, in any order: IPv4 as given, IPv6 as given. */
 bool resolver_both(const char *name, const char *four, const char *six, uint8_t ttl);
@@ -79,5 +79,14 @@ bool wait_readable(int fd, int ms);
 bool expect_bytes(int fd, const char *bytes);
 bool expect_eof(int fd);
 bool expect_reset(int fd);
+
+/* Each test starts with a gate of its own, which knows no names yet; `unavailable` is the answer
+ * of world_open(). */
+#define WORLD(limits)              \
+    do {                           \
+        if (unavailable != NULL)   \
+            SKIP(unavailable);     \
+        CHECK(world_gate(limits)); \
+    } while (0)
 
 #endif
