@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-/* Beside the kinds of expression: what they are made of. */
-enum { NODE_CONS = 1000, NODE_TEXT, NODE_PIECE };
+/* Beside the kinds of expression: the cells of lists, and the pieces of patterns. */
+enum { NODE_CONS = 1000, NODE_PIECE };
 
 struct number_node {
     uint32_t op; /* enum cedar_expr_kind or NODE_...; number 0 marks a free slot */
@@ -58,7 +58,7 @@ static bool grow_nodes(struct cedar_numbers *numbers)
     return true;
 }
 
-/* 0 without memory, and if a part could not be numbered: parts is how many of a, b, c count. */
+/* The number of the node of this content, which may be new; 0 without memory. */
 static uint32_t number_node(struct cedar_numbers *numbers, struct number_node wanted)
 {
     struct number_node *node;
@@ -77,11 +77,6 @@ static uint32_t number_node(struct cedar_numbers *numbers, struct number_node wa
 uint32_t cedar_number_get(struct cedar_numbers *numbers, uint32_t base, cedar_name attr)
 {
     return number_node(numbers, (struct number_node){.op = EXPR_GET, .a = base, .b = attr});
-}
-
-static uint32_t text(struct cedar_numbers *numbers, uint32_t op, uint32_t a, struct cedar_str s)
-{
-    return number_node(numbers, (struct number_node){.op = op, .a = a, .text = s});
 }
 
 static uint32_t cons(struct cedar_numbers *numbers, uint32_t first, uint32_t rest, uint32_t key)
@@ -177,7 +172,8 @@ static uint32_t number_like(struct cedar_numbers *numbers, const struct cedar_ex
     uint32_t base = cedar_number(numbers, expr->a), list = 0;
 
     for (uint32_t i = 0; i < expr->u.pattern.n; i++) {
-        uint32_t piece = text(numbers, NODE_PIECE, 0, expr->u.pattern.pieces[i]);
+        struct number_node node = {.op = NODE_PIECE, .text = expr->u.pattern.pieces[i]};
+        uint32_t piece = number_node(numbers, node);
 
         list = piece == 0 ? 0 : cons(numbers, piece, list, 0);
         if (list == 0)

@@ -377,14 +377,19 @@ void cedar_policy_literals(const struct cedar_policies *policies, size_t index,
 
 /*
  * Shows every entity literal, and lets it be given another id (for programs in which some ids
- * are shorthand, as "~" for a home): rename sets *id, which is copied. A status other than
- * CEDAR_OK stops and is returned; rename has filled err then. Before cedar_compile().
+ * are shorthand, as "~" for a home): rename sets *id, which is copied. prefix does the same for
+ * the start of every `like` pattern, before its first wildcard. Either may be NULL. A status
+ * other than CEDAR_OK stops and is returned; the callback has filled err then. Before
+ * cedar_compile().
  */
 typedef enum cedar_status cedar_rename_fn(void *ctx, size_t policy, const struct cedar_uid *uid,
                                           struct cedar_span span, struct cedar_str *id,
                                           struct cedar_error *err);
+typedef enum cedar_status cedar_prefix_fn(void *ctx, size_t policy, struct cedar_span span,
+                                          struct cedar_str *prefix, struct cedar_error *err);
 enum cedar_status cedar_policies_rename(struct cedar_policies *policies, cedar_rename_fn *rename,
-                                        void *ctx, struct cedar_error *err);
+                                        cedar_prefix_fn *prefix, void *ctx,
+                                        struct cedar_error *err);
 
 /* Prints the policies in canonical form, without comments (JSON has none either). */
 enum cedar_status cedar_policies_print(const struct cedar_policies *policies, cedar_write_fn *write,
@@ -494,7 +499,8 @@ struct cedar_lint_options {
 
 /*
  * Reports what is odd in valid policies, as warnings: a policy that another of its effect and
- * duties covers wholly, a permit that a forbid covers, a duty over what is never permitted.
+ * duties covers wholly, a permit that a forbid covers, conditions that contradict each other, a
+ * duty over what is never permitted, hidden characters (see cedar_lint_text()).
  * All is proved by form, so not everything that is odd is found. At most 4,096 policies.
  * options may be NULL. (Of policies that can never apply cedar_validate_policies() tells.)
  */

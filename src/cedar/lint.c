@@ -378,6 +378,18 @@ static void check_covered(const struct linter *l, const struct lint_view *view)
     }
 }
 
+/* The same must hold and must not: numbers of a conjunct and of its negation are neighbours. */
+static void check_contradiction(const struct linter *l, const struct lint_view *view)
+{
+    for (uint32_t i = 1; i < view->n_conditions; i++) {
+        if ((view->conditions[i] ^ 1) == view->conditions[i - 1]) {
+            warn(l, view, NULL, "this policy can never apply: one of its conditions is also ",
+                 "required to be false");
+            return;
+        }
+    }
+}
+
 /* A duty that is of use only where something may be permitted. */
 static void check_reach(const struct linter *l, const struct lint_view *view)
 {
@@ -401,6 +413,7 @@ static enum cedar_status lint(struct linter *l, struct cedar_error *err)
     for (uint32_t i = 0; i < l->n; i++) {
         if (!is_live(l, &l->views[i]))
             continue;
+        check_contradiction(l, &l->views[i]);
         check_covered(l, &l->views[i]);
         check_reach(l, &l->views[i]);
     }

@@ -127,6 +127,10 @@ TEST(finds)
          "is "
          "User }; forbid " ALL " when { principal is User };",
          "policy0: this permit has no effect"},
+        {"permit " ALL
+         " when { principal has nick && resource is File } unless { principal has nick };",
+         "policy0: this policy can never apply: one of its conditions is also required to be "
+         "false"},
         {"@alert(\"a\") permit " ALL "; permit (principal is Bot, action, resource);",
          "policy1: this policy adds nothing"},
         {"@ask forbid (principal, action == Action::\"connect\", resource);"
