@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kern/argv.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #define SHIFT_MAX 3 /* items that one `#!` line adds at most, without the one it removes */
+
+/* How much of the arguments one action shows; see argv.h. Twice as much must fit a frame. */
+#define SHOWN_BYTES 60000u
+#define SHOWN_ITEMS 8192u
+#define PIECE       16384u /* a longer argument is shown in pieces of this length */
+#define OVERLAP     1024u  /* of two pieces of one argument */
+static_assert(SHOWN_BYTES >= 3 * (PIECE + 4), "argv[0], the last item again, and a new one");
 
 /* How many arguments there are; bounded. The vector may change until it is read: what is read
  * then is what counts, up to this many. */
@@ -12,58 +20,50 @@ static int count(struct request *r, uint64_t at, size_t *n)
 {
     uint64_t item = 1;
 
-    for (*n = 0; at != 0 && *n <= ARGV_ITEMS_MAX; (*n)++) {
+    for (*n = 0; at != 0; (*n)++) {
         int error = mem_read(&r->kern->mem, at, &item, sizeof(item));
 
         if (error != 0)
             return error;
         if (item == 0)
             return 0;
+        if (*n == ARGV_ITEMS_MAX)
+            return -E2BIG;
         if (__builtin_add_overflow(at, sizeof(item), &at))
             return -EFAULT;
     }
     return 0;
 }
 
-/* One argument; false when it or what follows had to be cut. -errno in *error. */
-static bool read_item(struct request *r, uint64_t at, size_t *left, int *error)
+/* Reads one argument. 0 or -errno. */
+static int read_item(struct request *r, uint64_t at, size_t *left)
 {
-    static char text[ARGV_BYTES_MAX];
+    static char text[ARGV_ITEM_MAX];
     struct exec *x = r->exec;
-    ssize_t n = mem_string(&r->kern->mem, at, text, *left);
-    bool whole = n >= 0;
+    ssize_t n = mem_string(&r->kern->mem, at, text, sizeof(text));
 
-    if (n == -ENAMETOOLONG)
-        n = (ssize_t)*left - 1;
-    if (n < 0) {
-        *error = (int)n;
-        return false;
-    }
-    x->argv[x->argc++] = (struct str){arena_strndup(&r->arena, text, (size_t)n), (size_t)n};
+    if (n < 0)
+        return n == -ENAMETOOLONG ? -E2BIG : (int)n;
+    if ((size_t)n >= *left)
+        return -E2BIG;
     *left -= (size_t)n + 1;
-    return whole;
+    x->argv[x->argc++] = (struct str){arena_strndup(&r->arena, text, (size_t)n), (size_t)n};
+    return 0;
 }
 
 /* Reads `n` arguments, or as many as are still there. 0 or -errno. */
 static int read_items(struct request *r, uint64_t at, size_t n)
 {
-    struct exec *x = r->exec;
     size_t left = ARGV_BYTES_MAX;
-    int error = 0;
 
     for (size_t i = 0; i < n; i++) {
         uint64_t item;
+        int error = mem_read(&r->kern->mem, at + i * sizeof(item), &item, sizeof(item));
 
-        error = mem_read(&r->kern->mem, at + i * sizeof(item), &item, sizeof(item));
+        if (error == 0 && item != 0)
+            error = read_item(r, item, &left);
         if (error != 0 || item == 0)
             return error;
-        x->truncated = i == ARGV_ITEMS_MAX || left <= 1;
-        if (x->truncated)
-            return 0;
-        if (!read_item(r, item, &left, &error)) {
-            x->truncated = true;
-            return error;
-        }
     }
     return 0;
 }
@@ -102,51 +102,114 @@ void argv_shift(struct request *r, const struct script *s)
     x->argc += n - 1;
 }
 
-/* All arguments with a blank between: zero bytes cannot be in them. */
-static struct str join(struct request *r, const struct argv_view *argv)
+/* All items with a blank between: zero bytes cannot be in them. */
+static struct str join(struct request *r, const struct str *item, size_t n)
 {
-    size_t n = 0;
+    size_t size = 0;
 
-    for (size_t i = 0; i < argv->n; i++)
-        n += argv->item[i].n + 1;
-    char *text = arena_alloc(&r->arena, n + 1);
+    for (size_t i = 0; i < n; i++)
+        size += item[i].n + 1;
+    char *text = arena_alloc(&r->arena, size + 1);
     char *to = text;
-    for (size_t i = 0; i < argv->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (i > 0)
             *to++ = ' ';
-        memcpy(to, argv->item[i].p, argv->item[i].n);
-        to += argv->item[i].n;
+        memcpy(to, item[i].p, item[i].n);
+        to += item[i].n;
     }
     return (struct str){text, (size_t)(to - text)};
 }
 
-static struct str list(struct request *r, const struct argv_view *argv)
+static struct str list(struct request *r, const struct str *item, size_t n)
 {
-    AUTO_BUF struct buf b = {0};
+    AUTO_BUF struct buf b;
 
-    buf_init(&b, 2 * FRAME_MAX);
-    for (size_t i = 0; i < argv->n; i++)
-        action_list_add(&b, argv->item[i]);
+    buf_init(&b, FRAME_MAX);
+    for (size_t i = 0; i < n; i++)
+        action_list_add(&b, item[i]);
     return (struct str){arena_strndup(&r->arena, b.p, b.n), b.n};
 }
 
-int argv_check(struct request *r, const char *path, const char *op, struct str name,
-               const struct argv_view *argv, const char *interpreter)
+static int add_check(struct request *r, const struct argv_exec *e, const struct str *item, size_t n,
+                     bool part)
 {
-    struct action *a = request_check(r, VERB_EXEC, RESOURCE_PROGRAM, path);
+    struct action *a = request_check(r, VERB_EXEC, RESOURCE_PROGRAM, e->path);
 
     if (a == NULL)
         return -E2BIG;
-    action_str(a, FIELD_OP, str_of(op));
-    action_str(a, FIELD_NAME, name);
+    action_str(a, FIELD_OP, str_of(e->op));
+    action_str(a, FIELD_NAME, e->name);
     action_str(a, FIELD_CWD, str_of(r->exec->cwd));
-    action_list(a, FIELD_ARGV, list(r, argv));
-    action_str(a, FIELD_COMMAND, join(r, argv));
-    if (argv->truncated)
+    action_list(a, FIELD_ARGV, list(r, item, n));
+    action_str(a, FIELD_COMMAND, join(r, item, n));
+    if (part)
         action_int(a, FIELD_TRUNCATED, 1);
-    if (interpreter != NULL)
-        action_str(a, FIELD_SCRIPT, str_of(interpreter));
+    if (e->interpreter != NULL)
+        action_str(a, FIELD_SCRIPT, str_of(e->interpreter));
     return 0;
+}
+
+/* How many of the items one action can show; at least one. */
+static size_t shown(const struct str *item, size_t n)
+{
+    size_t bytes = 0, i;
+
+    for (i = 0; i < n && i < SHOWN_ITEMS; i++) {
+        bytes += item[i].n + sizeof(uint32_t);
+        if (bytes > SHOWN_BYTES && i > 0)
+            break;
+    }
+    return i;
+}
+
+/* Long arguments in pieces that overlap. Returns their number. */
+static size_t cut(struct request *r, const struct str *item, size_t n, struct str **pieces)
+{
+    size_t room = n, at = 0;
+
+    for (size_t i = 0; i < n; i++)
+        room += item[i].n / (PIECE - OVERLAP);
+    *pieces = arena_alloc(&r->arena, room * sizeof(**pieces));
+    for (size_t i = 0; i < n; i++) {
+        struct str rest = item[i];
+
+        while (rest.n > PIECE) {
+            (*pieces)[at++] = (struct str){rest.p, PIECE};
+            rest.p += PIECE - OVERLAP;
+            rest.n -= PIECE - OVERLAP;
+        }
+        (*pieces)[at++] = rest;
+    }
+    return at;
+}
+
+/* What does not fit one action is shown in several, each with argv[0] and the last item of the
+ * one before it. */
+static int check_in_parts(struct request *r, const struct argv_exec *e)
+{
+    struct str *piece;
+    size_t n = cut(r, e->argv, e->argc, &piece);
+
+    for (size_t from = 0; from < n;) {
+        struct str *window = piece + from;
+
+        if (from > 0)
+            *--window = e->argv[0].n > PIECE ? (struct str){e->argv[0].p, PIECE} : e->argv[0];
+        size_t left = n - (size_t)(window - piece), many = shown(window, left);
+        int error = add_check(r, e, window, many, true);
+
+        if (error != 0 || many == left)
+            return error;
+        from = (size_t)(window - piece) + many - 1;
+    }
+    return 0;
+}
+
+int argv_check(struct request *r, const struct argv_exec *e)
+{
+    if (shown(e->argv, e->argc) == e->argc && (e->argc > 1 || e->argv[0].n <= SHOWN_BYTES))
+        return add_check(r, e, e->argv, e->argc, false);
+    return check_in_parts(r, e);
 }
 
 size_t argv_size(const struct exec *x)
@@ -162,16 +225,12 @@ bool argv_matches(const struct exec *x, struct str cmdline)
 {
     for (size_t i = 0; i < x->argc; i++) {
         struct str want = x->argv[i];
-        bool cut = x->truncated && i + 1 == x->argc; /* its end was not seen */
 
-        if (cmdline.n < want.n + (cut ? 0 : 1) || memcmp(cmdline.p, want.p, want.n) != 0)
-            return false;
-        if (cut)
-            return true;
-        if (cmdline.p[want.n] != '\0')
+        if (cmdline.n < want.n + 1 || memcmp(cmdline.p, want.p, want.n) != 0 ||
+            cmdline.p[want.n] != '\0')
             return false;
         cmdline.p += want.n + 1;
         cmdline.n -= want.n + 1;
     }
-    return x->truncated || cmdline.n == 0;
+    return cmdline.n == 0;
 }

@@ -8,10 +8,14 @@
 
 #include "kern/exec.h"
 
-struct argv_view {
-    const struct str *item; /* each followed by a zero byte */
-    size_t n;
-    bool truncated;
+/* One exec as the judge is to see it. */
+struct argv_exec {
+    const char *path; /* canonical, of the program */
+    const char *op;
+    struct str name;         /* last part of the name that it was called by */
+    const char *interpreter; /* canonical, of a script's interpreter, or NULL */
+    const struct str *argv;
+    size_t argc; /* at least 1 */
 };
 
 /* Reads the vector at this address into r->exec. 0 or -errno. */
@@ -19,10 +23,13 @@ int argv_read(struct request *r, uint64_t at);
 /* As the kernel does for a script (fs/binfmt_script.c): the interpreter, its argument and the
  * script's name take the place of argv[0]. */
 void argv_shift(struct request *r, const struct script *s);
-/* Adds the check of an exec of `path`. 0 or -errno. `interpreter` may be NULL. */
-int argv_check(struct request *r, const char *path, const char *op, struct str name,
-               const struct argv_view *argv, const char *interpreter);
-/* Is this what /proc/PID/cmdline shows? Prefix only when truncated. */
+/*
+ * Adds the checks of an exec. 0 or -errno. Arguments that do not fit one action make several,
+ * each with a part of them and marked `truncated`: all must be allowed, so a rule that looks
+ * for a word finds it however much is put before it.
+ */
+int argv_check(struct request *r, const struct argv_exec *e);
+/* Is this what /proc/PID/cmdline shows? */
 bool argv_matches(const struct exec *x, struct str cmdline);
 /* Bytes that argv_matches needs to see, one more than the arguments have. */
 size_t argv_size(const struct exec *x);

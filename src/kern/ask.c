@@ -118,10 +118,10 @@ bool ask_read(struct kern *k)
     return take_verdict(k);
 }
 
-static void note_start(const struct request *r)
+static void note_start(struct request *r)
 {
     frame_start(&out, MSG_NOTE, r->first);
-    frame_put_int(&out, MSG_TAG_PID, r->who.tgid);
+    frame_put_int(&out, MSG_TAG_PID, request_who(r)->tgid);
 }
 
 void request_note(struct request *r, const char *text)

@@ -70,7 +70,7 @@ static int check_loader(struct request *r, const struct exec_file *f)
         return 0;
     int at = parse_loader_program(x->argv, x->argc);
     if (at < 0)
-        return x->truncated ? -E2BIG : 0;
+        return 0;
     struct str name = x->argv[at];
     if (memchr(name.p, '/', name.n) == NULL || name.n >= PATH_MAX)
         return -EACCES; /* it would be searched for, nobody here knows where */
@@ -80,8 +80,12 @@ static int check_loader(struct request *r, const struct exec_file *f)
     ssize_t n = view_path(&r->kern->view, fd, path);
     if (n < 0)
         return (int)n;
-    struct argv_view rest = {x->argv + at, x->argc - (size_t)at, x->truncated};
-    return argv_check(r, path, "loader", parse_last(name), &rest, NULL);
+    struct argv_exec e = {.path = path,
+                          .op = "loader",
+                          .name = parse_last(name),
+                          .argv = x->argv + at,
+                          .argc = x->argc - (size_t)at};
+    return argv_check(r, &e);
 }
 
 /* Judges the last file of the chain with the arguments that it would get. */
@@ -89,9 +93,13 @@ static int check_file(struct request *r, const char *interpreter)
 {
     struct exec *x = r->exec;
     struct exec_file *f = &x->file[x->n - 1];
-    struct argv_view all = {x->argv, x->argc, x->truncated};
-    const char *op = x->n == 1 ? "execve" : "interpreter";
-    int error = argv_check(r, f->path, op, parse_last(str_of(f->named)), &all, interpreter);
+    struct argv_exec e = {.path = f->path,
+                          .op = x->n == 1 ? "execve" : "interpreter",
+                          .name = parse_last(str_of(f->named)),
+                          .interpreter = interpreter,
+                          .argv = x->argv,
+                          .argc = x->argc};
+    int error = argv_check(r, &e);
 
     return error != 0 ? error : check_loader(r, f);
 }

@@ -4,17 +4,18 @@
  * program that a dynamic loader is told to load, and the arguments.
  *
  * Each of these files is judged as an exec of its own, with the arguments that it would get,
- * so that a rule on a program holds however it is reached. Limits: 64 KiB and 4,096 arguments
- * are judged; what is beyond is cut and the action says so (`truncated`).
+ * so that a rule on a program holds however it is reached. More arguments than 2 MiB or 131,072,
+ * or one of more than 128 KiB, are refused with E2BIG, as Linux does by default.
  */
 #ifndef BELAY_KERN_EXEC_H
 #define BELAY_KERN_EXEC_H
 
 #include "kern/request.h"
 
-#define ARGV_BYTES_MAX 65536u
-#define ARGV_ITEMS_MAX 4096u
-#define CHAIN_MAX      6 /* a program and five interpreters: the kernel's own limit */
+#define ARGV_BYTES_MAX 2097152u
+#define ARGV_ITEMS_MAX 131072u
+#define ARGV_ITEM_MAX  131072u /* MAX_ARG_STRLEN */
+#define CHAIN_MAX      6       /* a program and five interpreters: the kernel's own limit */
 
 /* A file that the kernel will read for this exec. */
 struct exec_file {
@@ -29,7 +30,6 @@ struct exec {
     struct exec_file file[CHAIN_MAX]; /* scripts, then the program that is loaded */
     struct str *argv;                 /* what the new program will find on its stack */
     size_t argc;
-    bool truncated; /* argv is a prefix */
     char *cwd;
 };
 

@@ -8,13 +8,16 @@
 #include "policy/message.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -95,6 +98,37 @@ static bool join(struct kern_config *c, struct err *e)
     return true;
 }
 
+/* With a user's rights over a procfs a role could change other processes and, as root, the
+ * kernel's settings: so, where this process may, it keeps a read-only view. Where it may not,
+ * it is no root either. */
+static bool only_read_proc(struct kern_config *c, struct err *e)
+{
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+    AUTO_CLOSE int tree =
+        open_tree(c->proc, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+
+    if (tree < 0 && geteuid() != 0)
+        return true;
+    if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) != 0)
+        return err_sys(e, EX_HOST, "kern: a read-only view of /proc");
+    (void)close(c->proc);
+    c->proc = fd_take(&tree);
+    return true;
+}
+
+/* Requests hold a few descriptors each. */
+static bool raise_limits(struct err *e)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return err_sys(e, EX_FAIL, "kern: RLIMIT_NOFILE");
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        return err_sys(e, EX_FAIL, "kern: RLIMIT_NOFILE");
+    return true;
+}
+
 static bool send_simple(int sock, enum message m, const char *text)
 {
     AUTO_FREE struct frame_out *f = xcalloc(1, sizeof(*f));
@@ -136,7 +170,8 @@ int kern_main(void)
     int code = EX_ROLE;
 
     (void)umask(077);
-    bool ok = kern_config_recv(role.keeper, &role.config, &e) && join(&role.config, &e);
+    bool ok = kern_config_recv(role.keeper, &role.config, &e) && raise_limits(&e) &&
+              only_read_proc(&role.config, &e) && join(&role.config, &e);
     if (ok)
         code = kern_serve(&role.config, role.keeper, role.judge, say_ready, &role, &e);
     if (e.text[0] != '\0') /* before READY the keeper says it; later it only sees us end */

@@ -122,7 +122,7 @@ static enum step act_mkdir(struct request *r)
 {
     if (moved(r))
         return STEP_AGAIN;
-    (void)umask((mode_t)r->who.umask);
+    (void)umask((mode_t)request_who(r)->umask);
     return made(r, mkdirat(r->at.parent, r->at.name, mode_arg(r)));
 }
 
@@ -144,7 +144,7 @@ static enum step act_mknod(struct request *r)
 {
     if (moved(r))
         return STEP_AGAIN;
-    (void)umask((mode_t)r->who.umask);
+    (void)umask((mode_t)request_who(r)->umask);
     return made(r, mknodat(r->at.parent, r->at.name, mode_arg(r), 0));
 }
 

@@ -71,7 +71,7 @@ static const char *skip_task(const char *rest)
     return slash != NULL ? slash + 1 : "";
 }
 
-static enum object_class proc_class(const struct request *r, const struct place *p, bool write)
+static enum object_class proc_class(struct request *r, const struct place *p, bool write)
 {
     pid_t pid;
     const char *rest;
@@ -79,7 +79,7 @@ static enum object_class proc_class(const struct request *r, const struct place 
     if (!split_process(p->path, &pid, &rest))
         return write ? OBJECT_REFUSED : OBJECT_JUDGED;
     const char *name = skip_task(rest);
-    if (pid == r->who.inner_tgid)
+    if (pid == request_who(r)->inner_tgid)
         return !write || listed(name, own_writable, ARRAY_LEN(own_writable)) ? OBJECT_FREE
                                                                              : OBJECT_REFUSED;
     return !write && listed(name, others_readable, ARRAY_LEN(others_readable)) ? OBJECT_FREE
@@ -120,7 +120,7 @@ static bool is_held(const struct request *r, const struct place *p, bool write)
            holds(r, p, atoi(last.p), write);
 }
 
-enum object_class object_class(const struct request *r, const struct place *p, bool write)
+enum object_class object_class(struct request *r, const struct place *p, bool write)
 {
     if (S_ISCHR(p->st.st_mode))
         return device_class(p->st.st_rdev);

@@ -19,7 +19,7 @@ enum object_class {
     OBJECT_REFUSED, /* EACCES */
 };
 
-enum object_class object_class(const struct request *r, const struct place *p, bool write);
+enum object_class object_class(struct request *r, const struct place *p, bool write);
 /* An O_PATH descriptor of the task's controlling terminal, or -errno. */
 int object_tty(const struct request *r);
 

@@ -244,7 +244,7 @@ static enum step make(struct request *r)
 {
     int flags = (int)(r->how.flags & ~(uint64_t)O_CLOEXEC);
 
-    (void)umask((mode_t)r->who.umask);
+    (void)umask((mode_t)request_who(r)->umask);
     int fd = openat(r->at.parent, r->at.name, flags | O_CREAT | O_EXCL | O_NOCTTY | O_CLOEXEC,
                     (mode_t)r->how.mode);
     if (fd >= 0) {
@@ -257,7 +257,7 @@ static enum step make(struct request *r)
 
 static enum step make_tmpfile(struct request *r)
 {
-    (void)umask((mode_t)r->who.umask);
+    (void)umask((mode_t)request_who(r)->umask);
     char name[16];
     (void)snprintf(name, sizeof(name), "%d", r->at.object);
     int fd =

@@ -128,7 +128,7 @@ struct action *request_check(struct request *r, enum verb verb, enum resource_ki
     }
     struct action *a = &r->checks[r->nchecks++];
     action_init(a, verb, kind, str_of(request_strdup(r, resource)));
-    a->pid = r->who.tgid;
+    a->pid = request_who(r)->tgid;
     a->parent = r->who.parent;
     return a;
 }
@@ -162,7 +162,15 @@ int request_dirfd(const struct request *r, int arg)
     return arg < 0 ? AT_FDCWD : (int)request_arg(r, arg);
 }
 
-struct walker request_walker(const struct request *r)
+const struct status *request_who(struct request *r)
+{
+    struct walker w = request_walker(r);
+
+    (void)walker_ids(&w);
+    return &r->who;
+}
+
+struct walker request_walker(struct request *r)
 {
     return (struct walker){.view = &r->kern->view, .tid = (pid_t)r->call.pid, .ids = &r->who};
 }

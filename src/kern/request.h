@@ -25,9 +25,11 @@
 #include <linux/seccomp.h>
 #include <time.h>
 
-#define REQUESTS_MAX 256  /* in flight; the next gets EAGAIN */
-#define CHECKS_MAX   4096 /* actions that one call can be */
-#define ROUNDS_MAX   6    /* fresh starts of one call */
+#define REQUESTS_MAX 256        /* in flight; the next gets EAGAIN */
+#define CHECKS_MAX   4096       /* actions that one call can be */
+#define ROUNDS_MAX   6          /* fresh starts of one call */
+#define LARGE_BYTES  (1u << 20) /* a request that holds more memory is large */
+#define LARGE_MAX    8          /* so many at a time */
 
 struct kern;
 struct exec;
@@ -60,7 +62,7 @@ struct request {
     struct kern *kern;
     struct seccomp_notif call;
     const struct trap *trap;
-    struct status who; /* of the task; read once */
+    struct status who; /* of the task; read once, by request_who() */
     struct arena arena;
 
     struct action *checks;
@@ -76,6 +78,7 @@ struct request {
     struct open_how how; /* open: what was asked for */
     int held;            /* a FIFO's end, kept until its other end is opened, or -1 */
     bool met;            /* its other end was opened */
+    bool let_go;         /* an exec: the task was told to go on */
     uint64_t generation; /* rename of a folder: state of names when it was walked */
     struct exec *exec;
     struct timespec *times; /* utime: two of them */
@@ -136,7 +139,9 @@ uint64_t request_arg(const struct request *r, int i);
 char *request_path(struct request *r, int arg, int *error);
 /* The directory argument: AT_FDCWD when the call has none. */
 int request_dirfd(const struct request *r, int arg);
-struct walker request_walker(const struct request *r);
+struct walker request_walker(struct request *r);
+/* The task's ids and umask: all zero when it is gone. */
+const struct status *request_who(struct request *r);
 
 uint64_t now_ms(void);
 

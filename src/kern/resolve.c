@@ -77,6 +77,13 @@ bool view_on_proc(int fd)
     return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
+const struct status *walker_ids(const struct walker *w)
+{
+    if (w->ids->tgid == 0 && tracee_status(w->view->proc, w->tid, w->ids) != 0)
+        return NULL;
+    return w->ids;
+}
+
 void place_init(struct place *p)
 {
     p->parent = p->object = -1;

@@ -47,8 +47,11 @@ bool view_on_proc(int fd);
 struct walker {
     const struct view *view;
     pid_t tid;
-    const struct status *ids;
+    struct status *ids; /* read when first needed: tgid 0 until then */
 };
+
+/* Its pids; NULL when the task is gone. */
+const struct status *walker_ids(const struct walker *w);
 
 /* An entry of a directory, and the thing in it, if there is one. */
 struct place {

@@ -49,6 +49,19 @@ static void tick_soon(struct kern *k, unsigned ms)
 
 static void run_act(struct request *r);
 
+/* May this request wait, with what it holds in memory? An agent must not fill the host's. */
+static bool affordable(const struct request *r)
+{
+    size_t large = 0;
+
+    if (r->arena.used <= LARGE_BYTES)
+        return true;
+    for (size_t i = 0; i < REQUESTS_MAX; i++)
+        large += r->kern->requests[i].state != REQUEST_FREE &&
+                 r->kern->requests[i].arena.used > LARGE_BYTES;
+    return large <= LARGE_MAX;
+}
+
 /* One prepare and what follows from it. */
 static enum step prepare_once(struct request *r)
 {
@@ -60,6 +73,10 @@ static enum step prepare_once(struct request *r)
         request_end(r);
         return STEP_DONE;
     }
+    if (r->nchecks > 0 && r->who.tgid == 0)
+        return answer_error(r, ESRCH);
+    if (!affordable(r))
+        return answer_error(r, EAGAIN);
     if (r->nchecks == 0) {
         run_act(r);
         return STEP_DONE;
@@ -154,9 +171,6 @@ static int admit(struct request *r)
 
     if (r->trap == NULL || tid <= 0)
         return EPERM; /* trapped, and nobody knows why */
-    int error = tracee_status(k->view.proc, tid, &r->who);
-    if (error != 0)
-        return -error;
     mem_start(&k->mem, tid);
     return view_same_root(&k->view, tid) ? 0 : EPERM;
 }

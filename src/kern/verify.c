@@ -54,7 +54,9 @@ enum step verify_start(struct request *r)
     else if (ptrace(PTRACE_SEIZE, tid, NULL, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL) != 0)
         return refuse(r, errno);
     r->state = REQUEST_TRACED;
-    (void)request_let_go(r);
+    /* False: the task has died, and its number may be another's already. Whoever it is, he is
+     * let go at his next stop. */
+    r->let_go = request_let_go(r);
     /* A failed exec makes no event of its own: this stops the task before it goes on. It comes
      * too late for an exec that went well, and then detaching clears it. */
     (void)ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
@@ -142,7 +144,11 @@ static void executed(struct kern *k, pid_t pid)
 
     if (ptrace(PTRACE_GETEVENTMSG, pid, NULL, &former) == 0)
         r = find_traced(k, (pid_t)former);
-    const char *why = r == NULL ? "killed: an exec that nobody judged" : difference(k, r, pid);
+    const char *why = NULL;
+    if (r == NULL)
+        why = "killed: an exec that nobody judged";
+    else if (r->let_go)
+        why = difference(k, r, pid);
     if (why == NULL) {
         (void)ptrace(PTRACE_DETACH, pid, NULL, NULL);
     } else {

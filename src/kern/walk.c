@@ -63,8 +63,11 @@ static bool is_proc_root(int fd)
 static bool is_own_proc(const struct path_walk *p)
 {
     char path[PATH_MAX], own[32];
-    int n = snprintf(own, sizeof(own), "/proc/%d", (int)p->w->ids->inner_tgid);
+    const struct status *ids = walker_ids(p->w);
 
+    if (ids == NULL)
+        return false;
+    int n = snprintf(own, sizeof(own), "/proc/%d", (int)ids->inner_tgid);
     return view_path(p->w->view, p->at, path) >= 0 && strncmp(path, own, (size_t)n) == 0 &&
            (path[n] == '/' || path[n] == '\0');
 }
@@ -86,9 +89,11 @@ static bool is_magic(int folder, const char *name)
 static int follow_proc(struct path_walk *p, const char *name, int link, bool slash, int *object)
 {
     char text[PATH_MAX];
-    const struct status *ids = p->w->ids;
+    const struct status *ids = walker_ids(p->w);
     int n = -1;
 
+    if (ids == NULL)
+        return -ESRCH;
     if (is_proc_root(p->at) && strcmp(name, "self") == 0)
         n = snprintf(text, sizeof(text), "%d", (int)ids->inner_tgid);
     else if (is_proc_root(p->at) && strcmp(name, "thread-self") == 0)

@@ -125,7 +125,8 @@ static inline void world_action(struct world *w)
     struct str command = a.has[FIELD_COMMAND] ? a.field[FIELD_COMMAND].str : STR("");
     w->actions++;
     world_log(w, "%s %.*s %.*s%s%.*s\n", verb_name(a.verb), (int)a.resource.n, a.resource.p,
-              (int)op.n, op.p, command.n > 0 ? ": " : "", (int)command.n, command.p);
+              (int)op.n, op.p, command.n > 0 ? ": " : "", (int)(command.n < 256 ? command.n : 256),
+              command.p);
     enum outcome o = w->judge != NULL ? w->judge(&a) : OUTCOME_ALLOW;
     if (o != OUTCOME_ASK || w->nheld == WORLD_HELD) {
         world_answer(w, w->in.id, o == OUTCOME_ASK ? OUTCOME_DENY : o);

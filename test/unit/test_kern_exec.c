@@ -521,21 +521,91 @@ TEST(exec_traced_where_no_rule_looks_at_programs)
     CHECK_INT(world_code(w), 0);
 }
 
-SCENARIO(big, TRAP_EXEC, true, NULL, {
-    static char one[70000];
-    char *argv[] = {"true", one, "last", NULL};
+/* However much stands before it, a word is found by the rule that looks for it. */
+static enum outcome no_needle(const struct action *a)
+{
+    struct str list = a->field[FIELD_ARGV].str, item;
+    struct str command = a->field[FIELD_COMMAND].str;
 
-    memset(one, 'x', sizeof(one) - 1);
-    if (spawn("/bin/true", argv) != 0)
-        return 1;
-    static char *many[6002];
-    for (int i = 0; i < 6000; i++)
-        many[i] = "y";
-    return spawn("/bin/true", many);
+    while (frame_list_next(&list, &item) == FRAME_OK)
+        if (str_is(item, "needle"))
+            return OUTCOME_DENY;
+    return memmem(command.p, command.n, "a needle inside", 15) != NULL ? OUTCOME_DENY
+                                                                       : OUTCOME_ALLOW;
+}
+
+static int with_items(size_t before, const char *last, size_t after)
+{
+    static char *argv[100000];
+    size_t n = 0;
+
+    argv[n++] = "true";
+    for (size_t i = 0; i < before; i++)
+        argv[n++] = "some-padding";
+    argv[n++] = (char *)(uintptr_t)last;
+    for (size_t i = 0; i < after; i++)
+        argv[n++] = "more";
+    argv[n] = NULL;
+    return spawn("/bin/true", argv);
+}
+
+SCENARIO(big, TRAP_EXEC, true, no_needle, {
+    static char one[120000];
+
+    for (size_t n = 0; n < 60000; n += 11111) {
+        if (with_items(n, "harmless", 100) != 0)
+            return 1;
+        if (with_items(n, "needle", 3000) != 200 + EACCES)
+            return 2;
+    }
+    for (size_t at = 0; at < sizeof(one) - 100; at += 7777) {
+        memset(one, 'x', sizeof(one) - 1);
+        if (at == 0 && spawn("/bin/true", ARGV("true", one, "y")) != 0)
+            return 3;
+        memcpy(one + at, "a needle inside", 15);
+        if (spawn("/bin/true", ARGV("true", "-c", one)) != 200 + EACCES)
+            return 4;
+        if (spawn("/bin/true", ARGV(one, one, one, "last")) != 200 + EACCES)
+            return 5;
+    }
+    static char huge[140000];
+    memset(huge, 'x', sizeof(huge) - 1);
+    return spawn("/bin/true", ARGV("true", huge)) == 200 + E2BIG ? 0 : 6;
 })
 TEST(exec_long_arguments)
 {
     AUTO_FREE struct world *w = run_big();
+
+    CHECK_INT(world_code(w), 0);
+    CHECK_INT(w->kern_status, -1);
+}
+
+SCENARIO(at, TRAP_EXEC, true, no_false, {
+    int status;
+    int here = open(".", O_RDONLY | O_DIRECTORY);
+    int fd = open("script", O_RDONLY);
+    char *argv[] = {"script", NULL};
+    char *envp[] = {NULL};
+
+    for (int i = 0; i < 2; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            if (i == 0)
+                syscall(SYS_execveat, here, "script", argv, envp, 0);
+            else
+                syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
+            _exit(99);
+        }
+        waitpid(pid, &status, 0);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 7)
+            return i + 1;
+    }
+    return 0;
+})
+TEST(exec_script_by_descriptor)
+{
+    put("script", "#!/bin/sh -e\nexit 7\n", 0755);
+    AUTO_FREE struct world *w = run_at();
 
     CHECK_INT(world_code(w), 0);
 }
@@ -605,6 +675,7 @@ int main(void)
         UNIT(exec_traced_by_another_is_refused),
         UNIT(exec_traced_where_no_rule_looks_at_programs),
         UNIT(exec_long_arguments),
+        UNIT(exec_script_by_descriptor),
         UNIT(exec_more_than_can_be_held),
     };
 
