@@ -248,7 +248,8 @@ static void limit_pids(const struct builder *b, const struct node *proc)
  */
 static bool protect_proc(struct builder *b, const struct node *proc)
 {
-    static const char *const names[] = {"sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi"};
+    static const char *const names[] = {"sys",  "sysrq-trigger", "irq",  "bus",    "fs",     "acpi",
+                                        "scsi", "dynamic_debug", "mtrr", "asound", "driver", "tty"};
 
     if (geteuid() != 0)
         return true;

@@ -331,6 +331,92 @@ TEST(a_terminal_of_its_own)
     CHECK(has(r.out, "via-tty"));
 }
 
+/* Reads from the terminal's master until `part` came, or 5 s. */
+static bool shows(struct jail *j, const char *part)
+{
+    static char seen[4096];
+    size_t n = 0;
+
+    for (int i = 0; i < 500 && n < sizeof(seen) - 1; i++) {
+        ssize_t got = read(j->pty, seen + n, sizeof(seen) - 1 - n);
+        n += got > 0 ? (size_t)got : 0;
+        seen[n] = '\0';
+        if (strstr(seen, part) != NULL)
+            return true;
+        sleep_ms(10);
+    }
+    printf("# no \"%s\" in: %s\n", part, seen);
+    return false;
+}
+
+TEST(interrupts_and_sizes_reach_the_agent)
+{
+    char *argv[] = {(char[]){"sh"}, (char[]){"-c"},
+                    (char[]){"trap 'stty size' WINCH; trap 'echo interrupted; exit 5' INT;"
+                             "echo ready; while :; do sleep 0.05; done"},
+                    NULL};
+    const struct winsize bigger = {.ws_row = 50, .ws_col = 160};
+    struct setup s;
+    struct jail j;
+    struct run r = {.status = -1};
+
+    setup_init(&s, argv);
+    s.plan.pty_mask = 7;
+    CHECK(jail_start(&s.plan, &j, &r.e) && jail_release(&j, &r.e));
+    CHECK(shows(&j, "ready"));
+    CHECK(ioctl(j.pty, TIOCSWINSZ, &bigger) == 0);
+    CHECK(shows(&j, "50 160"));
+    CHECK(write(j.pty, "\x03", 1) == 1);
+    CHECK(shows(&j, "interrupted"));
+    wait_exit(&j, &r);
+    jail_close(&j);
+    CHECK(WIFEXITED(r.status) && WEXITSTATUS(r.status) == 5);
+}
+
+/* Outside of the folders of processes nothing of /proc may be opened for writing; root's own
+ * permission bits would let it, without any capability. */
+static int write_proc(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    int fd;
+
+    (void)st;
+    if (at->level == 1 &&
+        strspn(path + strlen("/proc/"), "0123456789") == strlen(path + strlen("/proc/")))
+        return FTW_SKIP_SUBTREE;
+    /* Anybody may open these on any host; what is written there takes capabilities, or only
+     * sets an alarm for the writer itself. */
+    if (strcmp(path, "/proc/pressure") == 0)
+        return FTW_SKIP_SUBTREE;
+    if (kind != FTW_F || strcmp(path, "/proc/sys/kernel/ns_last_pid") == 0)
+        return FTW_CONTINUE;
+    fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return FTW_CONTINUE;
+    close(fd);
+    puts(path);
+    return FTW_CONTINUE;
+}
+
+static int inside(int argc, char **argv)
+{
+    return argc == 1 && strcmp(argv[0], "proc") == 0
+               ? nftw("/proc", write_proc, 32, FTW_PHYS | FTW_ACTIONRETVAL)
+               : 9;
+}
+
+TEST(nothing_of_proc_is_writable_but_processes)
+{
+    char *argv[] = {play_self, (char[]){"inside"}, (char[]){"proc"}, NULL};
+    struct setup s;
+    struct run r;
+
+    setup_init(&s, argv);
+    s.plan.net = true;
+    run_setup(&s, &r);
+    CHECK_INT(r.status, 0);
+    CHECK_STR(r.out, "");
+}
+
 TEST(limits_hold)
 {
     char *argv[] = {(char[]){"sh"}, (char[]){"-c"},
@@ -518,14 +604,15 @@ TEST(no_descriptor_leaks_here)
     CHECK_INT(waitpid(-1, NULL, WNOHANG), -1); /* no child is left either */
 }
 
-JAIL_MAIN(NULL, UNIT(runs_and_reports_exit), UNIT(a_missing_command),
+JAIL_MAIN(inside, UNIT(runs_and_reports_exit), UNIT(a_missing_command),
           UNIT(a_command_that_cannot_be_executed), UNIT(a_working_folder_that_is_hidden),
           UNIT(nothing_but_the_plan_is_visible), UNIT(no_mount_of_the_host_remains),
           UNIT(read_is_read_only_and_write_writes), UNIT(children_override_parents),
           UNIT(a_link_in_a_writable_place_widens_nothing), UNIT(links_on_the_way_are_kept),
           UNIT(the_host_root_read_only), UNIT(no_privilege_is_left),
           UNIT(no_descriptor_is_inherited), UNIT(folders_terminals_and_sockets_are_refused),
-          UNIT(a_terminal_of_its_own), UNIT(limits_hold),
+          UNIT(a_terminal_of_its_own), UNIT(interrupts_and_sizes_reach_the_agent),
+          UNIT(nothing_of_proc_is_writable_but_processes), UNIT(limits_hold),
           UNIT(a_device_is_as_writable_as_the_plan_says),
           UNIT(a_caller_without_standard_descriptors), UNIT(a_kernel_that_is_too_old_is_refused),
           UNIT(a_host_without_namespaces_is_told_why), UNIT(plans_that_cannot_be_are_refused),
