@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rename.c - gives entity literals other ids, before policies are compiled. */
+/* rename.c - gives entity literals other ids, and patterns another start, before compiling. */
 #include "ast.h"
 
 struct renaming {
     struct cedar_policies *policies;
     size_t policy;
     cedar_rename_fn *rename;
+    cedar_prefix_fn *prefix;
     void *ctx;
     struct cedar_error *err;
 };
@@ -14,14 +15,41 @@ static enum cedar_status rename_uid(struct renaming *r, struct cedar_uid *uid,
                                     struct cedar_span span)
 {
     struct cedar_str id = uid->id;
-    enum cedar_status status = r->rename(r->ctx, r->policy, uid, span, &id, r->err);
+    enum cedar_status status;
 
+    if (r->rename == NULL)
+        return CEDAR_OK;
+    status = r->rename(r->ctx, r->policy, uid, span, &id, r->err);
     if (status != CEDAR_OK || cedar_str_eq(id, uid->id))
         return status;
     id = cedar_arena_str(&r->policies->arena, id);
     if (id.ptr == NULL)
         return cedar_fail_memory(r->err);
     *uid = cedar_uid(uid->type, id);
+    return CEDAR_OK;
+}
+
+/* The first piece of a pattern: all of it before the first wildcard. */
+static enum cedar_status rename_prefix(struct renaming *r, struct cedar_expr *x)
+{
+    struct cedar_pattern *pattern = &x->u.pattern;
+    struct cedar_str *pieces, first;
+    enum cedar_status status;
+
+    if (r->prefix == NULL || pattern->n == 0)
+        return CEDAR_OK;
+    first = pattern->pieces[0];
+    status = r->prefix(r->ctx, r->policy, x->span, &first, r->err);
+    if (status != CEDAR_OK || cedar_str_eq(first, pattern->pieces[0]))
+        return status;
+    pieces = CEDAR_NEW_N(&r->policies->arena, struct cedar_str, pattern->n);
+    if (pieces == NULL)
+        return cedar_fail_memory(r->err);
+    memcpy(pieces, pattern->pieces, pattern->n * sizeof(*pieces));
+    pieces[0] = cedar_arena_str(&r->policies->arena, first);
+    if (pieces[0].ptr == NULL)
+        return cedar_fail_memory(r->err);
+    pattern->pieces = pieces;
     return CEDAR_OK;
 }
 
@@ -59,6 +87,8 @@ static enum cedar_status rename_expr(struct renaming *r, struct cedar_expr *x)
 
     if (x->kind == EXPR_ENTITY)
         return rename_uid(r, &x->u.uid, x->span);
+    if (x->kind == EXPR_LIKE)
+        status = rename_prefix(r, x);
     for (size_t i = 0; i < 3 && status == CEDAR_OK; i++)
         if (parts[i] != NULL)
             status = rename_expr(r, parts[i]);
@@ -75,9 +105,9 @@ static enum cedar_status rename_expr(struct renaming *r, struct cedar_expr *x)
 }
 
 enum cedar_status cedar_policies_rename(struct cedar_policies *policies, cedar_rename_fn *rename,
-                                        void *ctx, struct cedar_error *err)
+                                        cedar_prefix_fn *prefix, void *ctx, struct cedar_error *err)
 {
-    struct renaming r = {policies, 0, rename, ctx, err};
+    struct renaming r = {policies, 0, rename, prefix, ctx, err};
 
     for (; r.policy < cedar_ast_count(policies); r.policy++) {
         struct cedar_policy *policy = cedar_ast_policy(policies, r.policy);

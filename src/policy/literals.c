@@ -117,22 +117,34 @@ static enum cedar_status expand(void *ctx, size_t policy, const struct cedar_uid
     return good ? CEDAR_OK : CEDAR_ERR_INVALID;
 }
 
-/* A "~" in a pattern or string is just that character, which no path begins with. */
+/* "~/" at the start of a pattern is the home too. */
+static enum cedar_status expand_pattern(void *ctx, size_t policy, struct cedar_span span,
+                                        struct cedar_str *prefix, struct cedar_error *err)
+{
+    struct check *c = ctx;
+    struct str s = str_from(*prefix);
+
+    (void)policy;
+    (void)span;
+    (void)err;
+    if (str_starts(s, "~/"))
+        *prefix =
+            cedar_str(arena_printf(&c->p->arena, "%s%.*s", c->p->home, (int)s.n - 1, s.p + 1));
+    return CEDAR_OK;
+}
+
+/* In a string it is just that character, which no path begins with. */
 static void refuse_tilde(void *ctx, const struct cedar_literal *x)
 {
     struct check *c = ctx;
-    struct str s = {NULL, 0};
 
-    if (x->kind == CEDAR_LIT_STRING)
-        s = (struct str){x->value.string, x->value.len};
-    else if (x->kind == CEDAR_LIT_PATTERN)
-        s = str_from(x->pattern);
-    if (c->bad || !str_starts(s, "~/"))
+    if (c->bad || x->kind != CEDAR_LIT_STRING ||
+        !str_starts((struct str){x->value.string, x->value.len}, "~/"))
         return;
     c->bad = true;
     policy_error_at(c->p, c->unit, x->span, c->e,
-                    "\"~\" is the home only in names such as Dir::\"~/.ssh\"; a path in a pattern "
-                    "or string is absolute");
+                    "\"~\" is the home only in names such as Dir::\"~/.ssh\" and in patterns; a "
+                    "path in a string is absolute");
 }
 
 bool literals_check(struct policy *p, size_t u, struct err *e)
@@ -140,7 +152,7 @@ bool literals_check(struct policy *p, size_t u, struct err *e)
     struct check c = {.p = p, .unit = u, .e = e};
     struct cedar_policies *set = p->units[u].policies;
     struct cedar_error x = {.status = CEDAR_OK};
-    enum cedar_status status = cedar_policies_rename(set, expand, &c, &x);
+    enum cedar_status status = cedar_policies_rename(set, expand, expand_pattern, &c, &x);
 
     if (c.bad)
         return false;

@@ -106,12 +106,24 @@ static struct str target_of(const struct policy *p, struct str named)
     return named;
 }
 
+/* The folder in which the constant start of a pattern ends. */
+static void take_pattern(struct planning *x, struct str pattern)
+{
+    struct str start = pattern_start(pattern);
+    const char *slash = start.n > 0 ? memrchr(start.p, '/', start.n) : NULL;
+
+    if (slash != NULL && path_is_canonical((struct str){start.p, (size_t)(slash - start.p)}))
+        add_place(x, (struct str){start.p, (size_t)(slash - start.p)});
+}
+
 static void take_literal(void *ctx, const struct cedar_literal *lit)
 {
     struct planning *x = ctx;
     const struct policy *p = x->p;
     cedar_name type;
 
+    if (lit->kind == CEDAR_LIT_PATTERN)
+        take_pattern(x, str_from(lit->pattern));
     if (lit->kind != CEDAR_LIT_ENTITY)
         return;
     type = lit->value.uid->type;
@@ -239,11 +251,13 @@ static void add_mount(struct planning *x, const struct place *place, enum plan_a
                                                               .directory = place->directory};
 }
 
+/* What may be changed but not read is not shown: no mount can say that. Such changes reach what
+ * the jail has in its place. */
 static enum plan_access access_for(const struct saying *y)
 {
-    if (!y->changes_never)
-        return PLAN_WRITE;
-    return y->read == SAID_NO ? PLAN_HIDE : PLAN_READ;
+    if (y->read == SAID_NO)
+        return PLAN_HIDE;
+    return y->changes_never ? PLAN_READ : PLAN_WRITE;
 }
 
 /* A socket that may be spoken to must be there, though nothing else of its folder is. */

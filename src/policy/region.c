@@ -9,6 +9,7 @@ struct mention {
     struct cedar_span span;
     cedar_name type; /* of an entity, or after `is`; else none */
     bool is_type, in_scope, about_folders;
+    struct str start; /* of a pattern: what everything that it matches begins with, if a path */
 };
 
 struct survey {
@@ -50,14 +51,36 @@ static bool about_folders(const struct policy *p, const struct cedar_literal *x)
     case CEDAR_LIT_TYPE:
         return true; /* the kind of resource is that of the sample */
     case CEDAR_LIT_ATTR:
+        /* a path in itself settles nothing, what it is compared with is a mention too */
         return x->name == p->word[WORD_WORKSPACE] || x->name == p->word[WORD_HOME] ||
-               x->name == p->word[WORD_REPOSITORY];
+               x->name == p->word[WORD_REPOSITORY] || x->name == p->word[WORD_PATH];
     case CEDAR_LIT_LONG:
     case CEDAR_LIT_STRING:
     case CEDAR_LIT_PATTERN:
         break;
     }
     return false;
+}
+
+struct str pattern_start(struct str pattern)
+{
+    size_t n = 0;
+
+    while (n < pattern.n && pattern.p[n] != '*' && pattern.p[n] != '\\')
+        n++;
+    return n > 0 && pattern.p[0] == '/' ? (struct str){pattern.p, n} : (struct str){NULL, 0};
+}
+
+/* A copy, as the visitor's pattern dies with the call. */
+static struct str keep_start(struct surveyor *v, const struct cedar_literal *x)
+{
+    struct str start = {NULL, 0};
+
+    if (x->kind == CEDAR_LIT_PATTERN)
+        start = pattern_start(str_from(x->pattern));
+    if (start.n > 0)
+        start.p = arena_strndup(&v->arena, start.p, start.n);
+    return start;
 }
 
 static void note_literal(void *ctx, const struct cedar_literal *x)
@@ -72,7 +95,8 @@ static void note_literal(void *ctx, const struct cedar_literal *x)
                                                                  : CEDAR_NO_NAME,
                              .is_type = x->kind == CEDAR_LIT_TYPE,
                              .in_scope = x->in_scope,
-                             .about_folders = about_folders(n->v->p, x)};
+                             .about_folders = about_folders(n->v->p, x),
+                             .start = keep_start(n->v, x)};
     n->n++;
 }
 
@@ -89,13 +113,38 @@ static struct str text_at(const struct policy *p, const struct rule *r, struct c
     return (struct str){source.ptr + span.start, span.end - span.start};
 }
 
-static bool span_is_settled(const struct surveyor *v, size_t rule, struct cedar_span span)
+/*
+ * Can a path of the region of `sample` begin like this? The folder in which the pattern's start
+ * ends is a place of its own (plan.c), so the pattern matters there and further down its way.
+ */
+static bool may_begin(struct str sample, struct str start)
+{
+    struct str folder = {sample.p,
+                         (size_t)((const char *)memrchr(sample.p, '/', sample.n) - sample.p)};
+    struct str parent = {start.p, (size_t)((const char *)memrchr(start.p, '/', start.n) - start.p)};
+    size_t common = folder.n + 1 < start.n ? folder.n + 1 : start.n;
+
+    if (str_eq(folder, parent) || str_eq(sample, parent))
+        return true;
+    /* below that folder, and not on another branch */
+    return folder.n > parent.n && memcmp(sample.p, start.p, common) == 0;
+}
+
+static bool is_settled(const struct mention *m, struct str sample)
+{
+    if (m->about_folders)
+        return true;
+    return m->start.n > 0 && sample.p[0] == '/' && !may_begin(sample, m->start);
+}
+
+static bool span_is_settled(const struct surveyor *v, size_t rule, struct cedar_span span,
+                            struct str sample)
 {
     const struct survey *y = &v->rules[rule];
 
     for (size_t i = 0; i < y->n; i++)
-        if (!y->mentions[i].about_folders && y->mentions[i].span.start >= span.start &&
-            y->mentions[i].span.end <= span.end)
+        if (y->mentions[i].span.start >= span.start && y->mentions[i].span.end <= span.end &&
+            !is_settled(&y->mentions[i], sample))
             return false;
     return span.end > span.start && !names_context(text_at(v->p, &v->p->rules[rule], span));
 }
@@ -192,7 +241,7 @@ void surveyor_free(struct surveyor *v)
     free(v);
 }
 
-static enum holds holds(struct surveyor *v, size_t rule, enum verb verb)
+static enum holds holds(struct surveyor *v, size_t rule, enum verb verb, struct str sample)
 {
     struct cedar_explanation x;
 
@@ -208,7 +257,7 @@ static enum holds holds(struct surveyor *v, size_t rule, enum verb verb)
     case CEDAR_NO_PRINCIPAL:
     case CEDAR_NO_RESOURCE:
     case CEDAR_NO_CONDITION:
-        return span_is_settled(v, rule, x.span) ? HOLDS_NO : HOLDS_OPEN;
+        return span_is_settled(v, rule, x.span, sample) ? HOLDS_NO : HOLDS_OPEN;
     case CEDAR_FAILED:
     case CEDAR_EXHAUSTED:
         break;
@@ -225,7 +274,7 @@ enum said surveyor_says(struct surveyor *v, enum verb verb, enum resource_kind k
         return SAID_NO;
     for (size_t i = 0; i < v->p->nrules; i++) {
         const struct rule *r = &v->p->rules[i];
-        enum holds h = holds(v, i, verb);
+        enum holds h = holds(v, i, verb, sample);
 
         if (h == HOLDS_NO)
             continue;

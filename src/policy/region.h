@@ -36,6 +36,9 @@ enum outcome surveyor_decides(struct surveyor *v, enum verb verb, enum resource_
 bool surveyor_concerns(struct surveyor *v, size_t rule, enum verb verb, enum resource_kind kind);
 /* Does rule i look at folders alone? */
 bool surveyor_folders_only(const struct surveyor *v, size_t rule);
+/* The part of a pattern (as in Cedar text) before its first wildcard or escape, if that is the
+ * start of a path; else empty. */
+struct str pattern_start(struct str pattern);
 /* Does its scope narrow the resource? */
 bool surveyor_names_resource(const struct surveyor *v, size_t rule);
 

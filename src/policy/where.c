@@ -3,6 +3,14 @@
 #include "policy/plan.h"
 #include "policy/region.h"
 
+/* Without a trap it is held by what is mounted, and what is not: the plan has seen to that. */
+static unsigned where_trapped(const struct plan *plan, enum plan_trap trap, bool folders_only)
+{
+    bool trapped = (plan->traps & trap) != 0;
+
+    return (folders_only || !trapped ? WHERE_KERNEL : 0u) | (trapped ? WHERE_KERN : 0u);
+}
+
 static unsigned where_files(struct surveyor *v, const struct plan *plan, size_t rule)
 {
     static const enum verb changes[] = {VERB_WRITE, VERB_CREATE, VERB_DELETE};
@@ -10,12 +18,10 @@ static unsigned where_files(struct surveyor *v, const struct plan *plan, size_t 
     unsigned where = 0;
 
     if (surveyor_concerns(v, rule, VERB_READ, RESOURCE_FILE))
-        where |=
-            (alone ? WHERE_KERNEL : 0u) | ((plan->traps & PLAN_TRAP_READ) != 0 ? WHERE_KERN : 0u);
+        where |= where_trapped(plan, PLAN_TRAP_READ, alone);
     for (size_t i = 0; i < ARRAY_LEN(changes); i++)
         if (surveyor_concerns(v, rule, changes[i], RESOURCE_FILE))
-            where |= (alone ? WHERE_KERNEL : 0u) |
-                     ((plan->traps & PLAN_TRAP_WRITE) != 0 ? WHERE_KERN : 0u);
+            where |= where_trapped(plan, PLAN_TRAP_WRITE, alone);
     return where;
 }
 
@@ -26,7 +32,7 @@ unsigned where_of(struct surveyor *v, const struct plan *plan, size_t rule)
     if (surveyor_concerns(v, rule, VERB_EXEC, RESOURCE_PROGRAM))
         where |= WHERE_KERN;
     if (surveyor_concerns(v, rule, VERB_CONNECT, RESOURCE_SOCKET))
-        where |= (plan->traps & PLAN_TRAP_CONNECT) != 0 ? WHERE_KERN : WHERE_KERNEL;
+        where |= where_trapped(plan, PLAN_TRAP_CONNECT, false);
     if (surveyor_concerns(v, rule, VERB_CONNECT, RESOURCE_HOST))
         where |= plan->gate ? WHERE_GATE : WHERE_KERNEL;
     return where;

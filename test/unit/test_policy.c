@@ -179,7 +179,9 @@ TEST(the_home_is_expanded)
     const char *text = "permit (principal, action, resource) when "
                        "{ resource in Dir::\"~/a\" || resource == File::\"~/b\" || "
                        "resource in Dir::\"~\" && resource.name == \"c\" };"
-                       "permit (principal, action, resource == File::\"~/d\");";
+                       "permit (principal, action, resource == File::\"~/d\");"
+                       "permit (principal, action == Action::\"read\", resource) when "
+                       "{ resource.path like \"~/.e.*\" };";
 
     CHECK(read_file(text, HOME "/a").outcome == OUTCOME_ALLOW);
     CHECK(read_file(text, HOME "/a/deep/er").outcome == OUTCOME_ALLOW);
@@ -188,6 +190,8 @@ TEST(the_home_is_expanded)
     CHECK(read_file(text, HOME "/b/x").outcome == OUTCOME_DENY);
     CHECK(read_file(text, HOME "/x/c").outcome == OUTCOME_ALLOW);
     CHECK(read_file(text, HOME "/d").outcome == OUTCOME_ALLOW);
+    CHECK(read_file(text, HOME "/.e.tmp").outcome == OUTCOME_ALLOW);
+    CHECK(read_file(text, HOME "/.e").outcome == OUTCOME_DENY);
     CHECK(read_file(text, "/home/other/a").outcome == OUTCOME_DENY);
 }
 
@@ -291,7 +295,7 @@ static const struct {
     {"permit (principal, action, resource == Host::\"*.example.com\");", "Domain"},
     {"permit (principal, action, resource in Net::\"intranet\");", "intranet"},
     {"permit (principal, action == Action::\"read\", resource) when "
-     "{ resource.path like \"~/x/*\" };",
+     "{ resource.path == \"~/x\" };",
      "absolute"},
     {"@aks(\"x\") forbid (principal, action, resource);", "@ask"},
     {"@ask(\"x\") permit (principal, action, resource);", "belongs on a forbid"},

@@ -225,6 +225,32 @@ TEST(a_permit_beyond_folders_shows_no_more_than_its_folder)
     drop();
 }
 
+TEST(the_start_of_a_pattern_is_a_folder_too)
+{
+    CHECK(make(BASE "forbid (principal, action == Action::\"read\", resource) when "
+                    "{ resource.path like \"/etc/*.key\" || resource.path like \"~/x/*\" };"));
+    CHECK(plan.traps == 0); /* nothing of it is shown */
+    drop();
+    CHECK(make(BASE "forbid (principal, action == Action::\"read\", resource) when "
+                    "{ resource.path like \"/usr/lib/*.key\" };"));
+    CHECK(plan.traps == PLAN_TRAP_READ);
+    drop();
+    CHECK(make(BASE "forbid (principal, action == Action::\"read\", resource) when "
+                    "{ !(resource.path like \"/usr/lib/*\") };"));
+    CHECK((plan.traps & PLAN_TRAP_READ) != 0);
+    drop();
+    CHECK(make(BASE READS " when { resource.path like \"/etc/ssl*\" };"));
+    CHECK(has_mount("/etc", PLAN_READ) && !is_mount("/root") && !is_mount(HOME));
+    CHECK(plan.traps == PLAN_TRAP_READ);
+    drop();
+    /* what may be written and not read is not shown */
+    CHECK(make(BASE "permit (principal, action in [Action::\"write\", Action::\"create\"], "
+                    "resource) when { resource.path like \"~/.c.*\" };"));
+    CHECK(!is_mount(HOME) && has_mount(WORK, PLAN_WRITE) && has_mount("/usr", PLAN_READ));
+    CHECK(plan.traps == 0);
+    drop();
+}
+
 TEST(one_file_is_mounted_alone)
 {
     CHECK(make(BASE READS " when { resource == File::\"~/.gitconfig\" };"
@@ -375,7 +401,8 @@ UNIT_MAIN(UNIT(folders_go_into_mounts_and_trap_nothing),
           UNIT(a_folder_in_a_folder_overrides), UNIT(write_rules_beyond_folders_trap_writes),
           UNIT(read_rules_beyond_folders_trap_reads),
           UNIT(a_permit_beyond_folders_shows_no_more_than_its_folder),
-          UNIT(one_file_is_mounted_alone), UNIT(what_is_hidden_before_it_exists_is_told),
-          UNIT(sockets_are_seen_or_judged), UNIT(the_gate_is_needed_if_something_may_be_sent),
-          UNIT(loopback_ports_are_those_named), UNIT(execs_are_verified_where_a_rule_looks_at_them),
+          UNIT(the_start_of_a_pattern_is_a_folder_too), UNIT(one_file_is_mounted_alone),
+          UNIT(what_is_hidden_before_it_exists_is_told), UNIT(sockets_are_seen_or_judged),
+          UNIT(the_gate_is_needed_if_something_may_be_sent), UNIT(loopback_ports_are_those_named),
+          UNIT(execs_are_verified_where_a_rule_looks_at_them),
           UNIT(a_rule_that_nobody_holds_is_an_error), UNIT(the_preset_is_lowered))

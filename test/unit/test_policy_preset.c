@@ -135,6 +135,8 @@ static const struct row rows[] = {
     WRITE(HOME "/.claude/hooks/x.sh", DENY, "agent-settings"),
     WRITE(HOME "/.claude/projects/p/log.jsonl", ALLOW, "agent-state"),
     WRITE(HOME "/.claude.json", ALLOW, "agent-state"),
+    CREATE(HOME "/.claude.json.tmp.2.8a7e", "open", ALLOW, "agent-saving"),
+    READ(HOME "/.claude.json.tmp.2.8a7e", DENY, ""),
     WRITE(HOME "/.codex/config.toml", DENY, "agent-settings"),
     WRITE(HOME "/.codex/sessions/x", ALLOW, "agent-state"),
     /* asking for what is not permitted is refusing it */
