@@ -173,17 +173,17 @@ static int connect_now(struct request *r, bool *block)
     return error;
 }
 
+/* The second call completes the first: it takes the outcome, and the socket is then what it
+ * would be after one that waited. */
 static enum step await_connected(struct request *r)
 {
     struct pollfd p = {.fd = r->held, .events = POLLOUT};
-    int error = 0;
-    socklen_t n = sizeof(error);
+    bool block;
 
     if (poll(&p, 1, 0) == 0)
         return STEP_LATER;
-    if (getsockopt(r->held, SOL_SOCKET, SO_ERROR, &error, &n) != 0)
-        error = errno;
-    return answer_result(r, -error);
+    int error = connect_now(r, &block);
+    return error == -EALREADY ? STEP_LATER : answer_result(r, error == -EISCONN ? 0 : error);
 }
 
 static enum step act(struct request *r)

@@ -34,45 +34,22 @@
  */
 static const struct bpf_rule calls[] = {
     /* the listener */
-    DO_IOCTL(SECCOMP_IOCTL_NOTIF_RECV),
-    DO_IOCTL(SECCOMP_IOCTL_NOTIF_SEND),
-    DO_IOCTL(SECCOMP_IOCTL_NOTIF_ADDFD),
-    DO_IOCTL(NOTIF_ID_VALID),
+    DO_IOCTL(SECCOMP_IOCTL_NOTIF_RECV), DO_IOCTL(SECCOMP_IOCTL_NOTIF_SEND),
+    DO_IOCTL(SECCOMP_IOCTL_NOTIF_ADDFD), DO_IOCTL(NOTIF_ID_VALID),
     /* looking at tasks */
-    CALL(process_vm_readv),
-    CALL(pidfd_open),
-    CALL(pidfd_getfd),
-    CALL(readlinkat),
-    CALL(newfstatat),
-    CALL(fstatfs),
-    CALL(getdents64),
-    CALL(openat2),
-    CALL(openat),
+    CALL(process_vm_readv), CALL(pidfd_open), CALL(pidfd_getfd), CALL(readlinkat), CALL(newfstatat),
+    CALL(fstatfs), CALL(getdents64), CALL(openat2), CALL(openat),
 #ifdef SYS_open
     CALL(open),
 #endif
     /* verifying an exec */
-    DO_PTRACE(PTRACE_SEIZE),
-    DO_PTRACE(PTRACE_INTERRUPT),
-    DO_PTRACE(PTRACE_DETACH),
-    DO_PTRACE(PTRACE_GETEVENTMSG),
-    CALL(wait4),
-    CALL_IF(kill, 1, BPF_INT, SIGKILL),
+    DO_PTRACE(PTRACE_SEIZE), DO_PTRACE(PTRACE_INTERRUPT), DO_PTRACE(PTRACE_DETACH),
+    DO_PTRACE(PTRACE_GETEVENTMSG), CALL(wait4), CALL_IF(kill, 1, BPF_INT, SIGKILL),
     /* carrying calls out */
-    CALL(umask),
-    CALL(unlinkat),
-    CALL(mkdirat),
-    CALL(mknodat),
-    CALL(linkat),
-    CALL(symlinkat),
-    CALL(renameat2),
-    CALL(fchmodat),
-    CALL(fchownat),
-    CALL(utimensat),
-    CALL(setxattr),
-    CALL(removexattr),
-    CALL(connect), /* the agent's own sockets: kern can make none */
-    CALL_IF(getsockopt, 1, BPF_INT, SOL_SOCKET),
+    CALL(umask), CALL(unlinkat), CALL(mkdirat), CALL(mknodat), CALL(linkat), CALL(symlinkat),
+    CALL(renameat2), CALL(fchmodat), CALL(fchownat), CALL(utimensat), CALL(setxattr),
+    CALL(removexattr), CALL(connect),            /* the agent's own sockets: kern can make none */
+    CALL_IF(getsockopt, 1, BPF_INT, SOL_SOCKET), /* its domain */
 };
 
 struct kern_role {
