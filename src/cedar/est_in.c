@@ -61,7 +61,7 @@ static enum cedar_status member(struct in *in, const struct cedar_json *json, co
 static enum cedar_status string_member(struct in *in, const struct cedar_json *json,
                                        const char *key, struct cedar_str *out)
 {
-    const struct cedar_json *m;
+    const struct cedar_json *m = NULL;
 
     TRY(member(in, json, key, &m));
     if (m->kind != JSON_STRING)
@@ -84,7 +84,7 @@ static enum cedar_status name_of(struct in *in, struct cedar_str s, cedar_name *
 static enum cedar_status expr_member(struct in *in, const struct cedar_json *json, const char *key,
                                      struct cedar_expr **out)
 {
-    const struct cedar_json *m;
+    const struct cedar_json *m = NULL;
 
     TRY(member(in, json, key, &m));
     return read_expr(in, m, out);
@@ -143,8 +143,8 @@ static enum cedar_status constant_call(struct in *in, const struct cedar_json *j
                                        struct cedar_expr **out)
 {
     struct cedar_expr e = {.kind = EXPR_CALL, .span = json->span};
-    struct cedar_str fn;
-    const struct cedar_json *arg;
+    struct cedar_str fn = {0};
+    const struct cedar_json *arg = NULL;
 
     TRY(string_member(in, json, "fn", &fn));
     TRY(member(in, json, "arg", &arg));
@@ -252,7 +252,7 @@ static enum cedar_status read_var(struct in *in, const struct cedar_json *json,
 static enum cedar_status read_attr(struct in *in, const struct cedar_json *json,
                                    struct cedar_expr *e, struct cedar_expr **out)
 {
-    struct cedar_str attr;
+    struct cedar_str attr = {0};
     cedar_name *path;
 
     TRY(expr_member(in, json, "left", &e->a));
@@ -312,7 +312,7 @@ static enum cedar_status read_pattern(struct in *in, const struct cedar_json *js
 static enum cedar_status read_like(struct in *in, const struct cedar_json *json,
                                    struct cedar_expr *e, struct cedar_expr **out)
 {
-    const struct cedar_json *pattern;
+    const struct cedar_json *pattern = NULL;
 
     TRY(expr_member(in, json, "left", &e->a));
     TRY(member(in, json, "pattern", &pattern));
@@ -325,7 +325,7 @@ static enum cedar_status read_like(struct in *in, const struct cedar_json *json,
 static enum cedar_status read_is(struct in *in, const struct cedar_json *json, struct cedar_expr *e,
                                  struct cedar_expr **out)
 {
-    const struct cedar_json *type, *within = cedar_json_get(json, "in");
+    const struct cedar_json *type = NULL, *within = cedar_json_get(json, "in");
 
     TRY(expr_member(in, json, "left", &e->a));
     TRY(member(in, json, "entity_type", &type));
@@ -503,7 +503,7 @@ static enum cedar_status read_action_set(struct in *in, const struct cedar_json 
 static enum cedar_status read_scope_is(struct in *in, const struct cedar_json *json,
                                        const char *slot, struct cedar_scope *scope)
 {
-    const struct cedar_json *type, *within = cedar_json_get(json, "in");
+    const struct cedar_json *type = NULL, *within = cedar_json_get(json, "in");
 
     if (slot == NULL)
         return wrong(in, json->span, "an action is compared by `==` or `in`, not by its type");
@@ -518,8 +518,8 @@ static enum cedar_status read_scope_is(struct in *in, const struct cedar_json *j
 static enum cedar_status read_scope(struct in *in, const struct cedar_json *policy, const char *key,
                                     const char *slot, struct cedar_scope *scope)
 {
-    const struct cedar_json *json, *entities;
-    struct cedar_str op;
+    const struct cedar_json *json = NULL, *entities;
+    struct cedar_str op = {0};
 
     TRY(member(in, policy, key, &json));
     TRY(string_member(in, json, "op", &op));
@@ -541,7 +541,7 @@ static enum cedar_status read_scope(struct in *in, const struct cedar_json *poli
 static enum cedar_status read_clauses(struct in *in, const struct cedar_json *json,
                                       struct cedar_policy *policy)
 {
-    const struct cedar_json *list;
+    const struct cedar_json *list = NULL;
 
     TRY(member(in, json, "conditions", &list));
     if (list->kind != JSON_ARRAY || list->n > 1024)
@@ -551,7 +551,7 @@ static enum cedar_status read_clauses(struct in *in, const struct cedar_json *js
     if (policy->clauses == NULL)
         return no_memory(in);
     for (uint32_t i = 0; i < list->n; i++) {
-        struct cedar_str kind;
+        struct cedar_str kind = {0};
 
         TRY(string_member(in, &list->items[i], "kind", &kind));
         policy->clauses[i].is_unless = cedar_str_eq(kind, CEDAR_STR("unless"));
@@ -596,7 +596,7 @@ static enum cedar_status read_policy(struct in *in, const struct cedar_json *jso
                                      struct cedar_str id)
 {
     struct cedar_policy *policy = CEDAR_NEW(&in->into->arena, struct cedar_policy);
-    struct cedar_str effect;
+    struct cedar_str effect = {0};
 
     if (policy == NULL)
         return no_memory(in);
@@ -643,8 +643,8 @@ static enum cedar_status read_policies(struct in *in, const struct cedar_json *j
 static enum cedar_status read_link(struct in *in, const struct cedar_json *json)
 {
     static const char *const slots[] = {"?principal", "?resource"};
-    const struct cedar_json *values;
-    struct cedar_str template_id, new_id;
+    const struct cedar_json *values = NULL;
+    struct cedar_str template_id = {0}, new_id = {0};
     struct cedar_uid uids[2];
     const struct cedar_uid *given[2] = {NULL, NULL};
 

@@ -7,6 +7,8 @@
 #include "json.h"
 #include "names.h"
 
+#include <assert.h>
+
 struct out {
     struct cedar_json_writer w;
     const struct cedar_names *names;
@@ -83,6 +85,7 @@ static void put_binary(struct out *o, const struct cedar_expr *e)
         [EXPR_ADD] = "+",  [EXPR_SUB] = "-", [EXPR_MUL] = "*", [EXPR_IN] = "in",
     };
 
+    assert(ops[e->kind] != NULL);
     put_sides(o, ops[e->kind], e->a, e->b);
 }
 

@@ -11,6 +11,8 @@
 #include "lexer.h"
 #include "parser.h"
 
+#include <assert.h>
+
 #define WIDTH  100
 #define INDENT 4
 
@@ -159,9 +161,13 @@ static void match_brackets(struct formatter *f)
     for (uint32_t i = 0; i < f->pieces.len; i++) {
         if (opens(piece(f, i))) {
             piece(f, i)->is_clause = n == 0 && piece(f, i)->kind == TOK_LBRACE;
+            assert(n < sizeof(open) / sizeof(open[0]));
             open[n++] = i;
         } else if (closes(piece(f, i))) {
-            uint32_t at = open[--n];
+            uint32_t at;
+
+            assert(n > 0);
+            at = open[--n];
 
             piece(f, i)->match = at;
             piece(f, at)->match = i;

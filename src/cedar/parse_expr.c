@@ -164,7 +164,7 @@ enum cedar_status cedar_parse_path(struct cedar_lexer *lexer, struct cedar_arena
                                    struct cedar_names *names, cedar_name *out,
                                    struct cedar_span *span)
 {
-    struct cedar_str text;
+    struct cedar_str text = {0};
 
     span->start = lexer->token.span.start;
     TRY(take_ident(lexer, "a type's name", &text));
@@ -199,7 +199,7 @@ static enum cedar_status take_string(struct cedar_parser *p, struct cedar_str *o
 static enum cedar_status take_eid(struct cedar_lexer *lexer, struct cedar_arena *arena,
                                   cedar_name type, struct cedar_uid *out)
 {
-    struct cedar_str id;
+    struct cedar_str id = {0};
     struct cedar_span span;
 
     TRY(cedar_lexer_expect(lexer, TOK_PATH, "`::` and the entity's id in double quotes"));
@@ -214,7 +214,7 @@ enum cedar_status cedar_parse_uid(struct cedar_names *names, struct cedar_arena 
 {
     struct cedar_lexer lexer;
     struct cedar_span span;
-    cedar_name type;
+    cedar_name type = CEDAR_NO_NAME;
 
     TRY(cedar_lexer_init(&lexer, text, err));
     TRY(cedar_parse_path(&lexer, arena, names, &type, &span));
@@ -249,10 +249,11 @@ static enum cedar_status take_list(struct cedar_parser *p, enum cedar_token_kind
         }
         slot = vec.len < CEDAR_MAX_ELEMENTS ? cedar_vec_push(&vec) : NULL;
         if (slot == NULL) {
-            status = vec.len < CEDAR_MAX_ELEMENTS
-                         ? cedar_fail_memory(p->lexer.err)
-                         : cedar_fail(p->lexer.err, CEDAR_ERR_LIMIT, p->lexer.source, item->span,
-                                      "more than %d elements", CEDAR_MAX_ELEMENTS);
+            status =
+                vec.len < CEDAR_MAX_ELEMENTS
+                    ? cedar_fail_memory(p->lexer.err)
+                    : cedar_fail(p->lexer.err, CEDAR_ERR_LIMIT, p->lexer.source,
+                                 p->lexer.token.span, "more than %d elements", CEDAR_MAX_ELEMENTS);
             break;
         }
         *slot = item;
@@ -351,7 +352,7 @@ static enum cedar_status parse_word(struct cedar_parser *p, struct cedar_expr **
     uint32_t start = start_of(p);
     struct cedar_span span = p->lexer.token.span;
     struct cedar_str text = cedar_token_text(&p->lexer, p->lexer.token);
-    cedar_name type;
+    cedar_name type = CEDAR_NO_NAME;
 
     if (cedar_str_eq(text, CEDAR_STR("true")) || cedar_str_eq(text, CEDAR_STR("false"))) {
         TRY(cedar_lexer_next(&p->lexer));
@@ -385,7 +386,7 @@ static enum cedar_status parse_word(struct cedar_parser *p, struct cedar_expr **
 /* key: value */
 static enum cedar_status take_pair(struct cedar_parser *p, struct cedar_pair *out)
 {
-    struct cedar_str key;
+    struct cedar_str key = {0};
 
     out->span = p->lexer.token.span;
     if (kind(p) == TOK_STRING)
@@ -488,7 +489,7 @@ static enum cedar_status parse_access(struct cedar_parser *p, uint32_t start,
 {
     struct cedar_expr e = {.kind = EXPR_GET, .a = *out};
     struct cedar_span span;
-    struct cedar_str name;
+    struct cedar_str name = {0};
 
     if (kind(p) == TOK_DOT) {
         TRY(cedar_lexer_next(&p->lexer));
@@ -560,7 +561,7 @@ static enum cedar_status parse_mul(struct cedar_parser *p, struct cedar_expr **o
 
     TRY(parse_unary(p, out));
     while (kind(p) == TOK_STAR) {
-        struct cedar_expr *b;
+        struct cedar_expr *b = NULL;
 
         TRY(cedar_lexer_next(&p->lexer));
         TRY(parse_unary(p, &b));
@@ -578,7 +579,7 @@ static enum cedar_status parse_add(struct cedar_parser *p, struct cedar_expr **o
     TRY(parse_mul(p, out));
     while (kind(p) == TOK_PLUS || kind(p) == TOK_MINUS) {
         enum cedar_expr_kind op = kind(p) == TOK_PLUS ? EXPR_ADD : EXPR_SUB;
-        struct cedar_expr *b;
+        struct cedar_expr *b = NULL;
 
         TRY(cedar_lexer_next(&p->lexer));
         TRY(parse_mul(p, &b));
@@ -592,7 +593,7 @@ static enum cedar_status parse_has(struct cedar_parser *p, uint32_t start, struc
 {
     struct cedar_expr e = {.kind = EXPR_HAS, .a = *out};
     cedar_name path[32], *copy;
-    struct cedar_str name;
+    struct cedar_str name = {0};
     uint32_t n = 0;
 
     if (kind(p) == TOK_STRING) {
@@ -679,7 +680,7 @@ static enum cedar_status parse_relation(struct cedar_parser *p, struct cedar_exp
 {
     uint32_t start = start_of(p);
     enum cedar_expr_kind op;
-    struct cedar_expr *b;
+    struct cedar_expr *b = NULL;
 
     TRY(parse_add(p, out));
     op = relation(p);
@@ -712,7 +713,7 @@ static enum cedar_status parse_chain(struct cedar_parser *p, level_fn *lower,
 
     TRY(lower(p, out));
     while (kind(p) == token) {
-        struct cedar_expr *b;
+        struct cedar_expr *b = NULL;
 
         TRY(cedar_lexer_next(&p->lexer));
         TRY(lower(p, &b));

@@ -92,8 +92,8 @@ static enum cedar_status parse_entity(struct cedar_parser *p, struct cedar_uid *
 {
     uint32_t start = p->lexer.token.span.start;
     struct cedar_span ignored;
-    struct cedar_str id;
-    cedar_name type;
+    struct cedar_str id = {0};
+    cedar_name type = CEDAR_NO_NAME;
 
     if (kind(p) != TOK_IDENT)
         return cedar_lexer_unexpected(&p->lexer, "an entity: Type::\"id\"");

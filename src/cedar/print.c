@@ -3,6 +3,7 @@
 #include "names.h"
 #include "value.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 /* Precedence, loosest first. */
@@ -101,6 +102,7 @@ static void put_binary(struct cedar_buf *buf, const struct cedar_names *names,
         [EXPR_MUL] = {" * ", LEVEL_MUL, LEVEL_UNARY},
     };
 
+    assert(ops[e->kind].text != NULL);
     put_expr(buf, names, e->a, ops[e->kind].left);
     put(buf, ops[e->kind].text);
     put_expr(buf, names, e->b, ops[e->kind].right);

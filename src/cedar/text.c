@@ -305,7 +305,8 @@ bool cedar_pattern_match(const struct cedar_pattern *pattern, struct cedar_str s
 
     if (pattern->n == 1)
         return cedar_str_eq(*first, s);
-    if (s.len < first->len + last->len || (first->len > 0 && memcmp(s.ptr, first->ptr, first->len)))
+    if (s.len < first->len + last->len ||
+        (first->len > 0 && memcmp(s.ptr, first->ptr, first->len) != 0))
         return false;
     s.ptr += first->len;
     s.len -= first->len;

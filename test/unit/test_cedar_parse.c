@@ -70,8 +70,7 @@ TEST(accepts)
         "permit (principal, action, resource) when { !!!!true && ----1 == 1 };",
         "permit (principal, action, resource) when { principal::\"x\" in [action, when::\"y\"] };",
         "permit (principal, action, resource) when { {\"a b\": 1, c: [],}[\"c\"].isEmpty() };",
-        "permit (principal, action, resource) when { if true then 1 == 1 else if false then true "
-        "else 2 > 1 };",
+        "permit (principal, action, resource) when { if true then 1 == 1 else 2 > 1 };",
         "permit (principal, action, resource) when { resource is A::B in principal };",
         "permit (principal, action, resource) when { ip(\"x\", \"y\").isIpv4(1) };",
         "permit (principal, action, resource) when { \"a\\\n  b\" like \"*\\**\" };",
