@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The promise of validation: valid policies, asked with a valid request over valid entities,
- * never meet a value of another type or an attribute or tag that is not there. Input: schema,
- * policies, request (JSON) and entities (JSON), separated by NUL.
+ * never meet a value of another type or an attribute or tag that is not there. And that of the
+ * linter: a permit that it calls idle never allows anything. Input: schema, policies, request
+ * (JSON) and entities (JSON), separated by NUL.
  */
 #include "cedar.h"
 
 #include <assert.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MAX_ANCESTORS = 1000 };
+enum { MAX_ANCESTORS = 1000, MAX_IDLE = 64 };
 
 struct input {
     struct cedar_str schema, policies, request, entities;
@@ -25,6 +27,8 @@ struct world {
     struct cedar_parsed_request *request;
     struct cedar_entities *entities;
     struct cedar_error err;
+    char idle[MAX_IDLE][32]; /* ids of permits without effect */
+    size_t n_idle;
 };
 
 static struct cedar_str next_part(struct cedar_str *rest)
@@ -61,6 +65,27 @@ static bool policies_hold(struct world *w)
     return valid;
 }
 
+static void note_idle(void *ctx, const struct cedar_finding *finding)
+{
+    static const char idle[] = "this permit has no effect";
+    struct world *w = ctx;
+
+    if (finding->policy_id != NULL && w->n_idle < MAX_IDLE &&
+        strncmp(finding->at.message, idle, sizeof(idle) - 1) == 0)
+        snprintf(w->idle[w->n_idle++], sizeof(w->idle[0]), "%s", finding->policy_id);
+}
+
+static bool is_idle(const struct world *w, uint32_t policy)
+{
+    const char *id = cedar_policy_info(w->policies, policy).id;
+
+    for (size_t i = 0; i < w->n_idle; i++) {
+        if (strcmp(w->idle[i], id) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool facts_hold(struct world *w)
 {
     bool request = false, entities = false;
@@ -88,6 +113,8 @@ static void decide(struct world *w)
         assert(answer.errors[i].error != CEDAR_EVAL_TYPE);
         assert(answer.errors[i].error != CEDAR_EVAL_NO_ATTR);
     }
+    for (uint32_t i = 0; i < answer.n_reasons && answer.decision == CEDAR_ALLOW; i++)
+        assert(!is_idle(w, answer.reasons[i]));
     free(scratch);
     cedar_program_free(program);
 }
@@ -100,6 +127,7 @@ static void run(struct world *w, const struct input *in)
         cedar_policies_parse(w->names, NULL, in->policies, &w->policies, &w->err) != CEDAR_OK)
         return;
     valid = policies_hold(w);
+    cedar_lint(w->schema, w->policies, NULL, note_idle, w, &w->err);
     if (cedar_request_parse(w->names, NULL, in->request, w->schema, &w->request, &w->err) !=
             CEDAR_OK ||
         cedar_entities_parse(w->names, NULL, in->entities, w->schema, &w->entities, &w->err) !=
