@@ -300,8 +300,8 @@ TEST(the_gate_is_needed_if_something_may_be_sent)
     static const char *const with[] = {
         "permit (principal, action, resource == Host::\"a.example\");",
         "permit (principal, action in Action::\"send\", resource in Domain::\"a.example\");",
-        "permit (principal, action == Action::\"connect\", resource is Host) when "
-        "{ context.port == 443 };",
+        ("permit (principal, action == Action::\"connect\", resource is Host) when "
+         "{ context.port == 443 };"),
         "permit (principal, action, resource in Net::\"private\");"};
     static const char *const without[] = {
         "permit (principal, action == Action::\"connect\", resource is Socket);",
