@@ -77,7 +77,7 @@ static void on_readable(evutil_socket_t sock, short what, void *arg)
         case FRAME_AGAIN:
             return;
         case FRAME_EOF:
-            a->lost("the judge is gone");
+            a->lost(NULL);
             return;
         case FRAME_BAD:
             a->lost("the judge sent a malformed frame");
@@ -101,7 +101,7 @@ static void on_writable(evutil_socket_t sock, short what, void *arg)
 
         if (send(sock, q->data, q->n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
             if (!would_block())
-                a->lost("the judge is gone");
+                a->lost(NULL);
             else
                 event_add(a->writable, NULL);
             return;
@@ -136,7 +136,7 @@ static void post(struct asker *a)
         if (would_block())
             enqueue(a);
         else
-            a->lost("the judge is gone");
+            a->lost(NULL);
     }
 }
 

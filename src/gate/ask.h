@@ -4,7 +4,7 @@
  *
  * The socket never blocks the gate: frames that the judge has no room for yet wait in a queue.
  * Anything on the socket that is not a permitted, well-formed VERDICT, and its end, is fatal:
- * `lost` is called and must end the role.
+ * `lost` is called and must end the role (with NULL when the judge is gone, else with why).
  */
 #ifndef BELAY_GATE_ASK_H
 #define BELAY_GATE_ASK_H

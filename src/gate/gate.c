@@ -58,10 +58,12 @@ enum { FDS_EACH = 7, FDS_OTHER = 512 };
 
 enum { CALLBACKS_MAX = 64 }; /* between two looks for new events */
 
-/* The end of the role without a way back: nothing that it holds may be acted on any more. */
+/* The end of the role without a way back: nothing that it holds may be acted on any more. NULL:
+ * the judge is gone; why is the keeper's to say. */
 static void lost(const char *why)
 {
-    dprintf(STDERR_FILENO, "belay: gate: %s\n", why);
+    if (why != NULL)
+        dprintf(STDERR_FILENO, "belay: gate: %s\n", why);
     _exit(EX_ROLE);
 }
 
