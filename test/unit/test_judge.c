@@ -539,6 +539,8 @@ TEST(the_same_session_gives_the_same_record)
 TEST(the_world_ends)
 {
     world_close();
+    policy_free(world_rules);
+    world_rules = NULL;
 }
 
 UNIT_MAIN(UNIT(the_policy_loads), UNIT(nothing_is_sent_before_it_is_recorded),
