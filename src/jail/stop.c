@@ -162,13 +162,27 @@ int stop_all(struct stop *s)
     }
 }
 
-static int youngest_first(const void *a, const void *b)
+static bool younger(const struct process *x, const struct process *y)
 {
-    const struct process *x = a, *y = b;
+    return x->start != y->start ? x->start > y->start : x->pid > y->pid;
+}
 
-    if (x->start != y->start)
-        return x->start > y->start ? -1 : 1;
-    return y->pid - x->pid;
+/* /proc lists by pid, so reversing nearly sorts. (qsort() asks the system how much memory it
+ * has, which J may not.) */
+static void youngest_first(struct listing *l)
+{
+    for (size_t i = 0; i < l->n / 2; i++) {
+        struct process p = l->list[i];
+        l->list[i] = l->list[l->n - 1 - i];
+        l->list[l->n - 1 - i] = p;
+    }
+    for (size_t i = 1; i < l->n; i++) {
+        struct process p = l->list[i];
+        size_t at = i;
+        for (; at > 0 && younger(&p, &l->list[at - 1]); at--)
+            l->list[at] = l->list[at - 1];
+        l->list[at] = p;
+    }
 }
 
 static bool was_stopped(const struct stop *s, const struct process *p)
@@ -183,8 +197,7 @@ void stop_undo(struct stop *s)
 {
     struct listing l = list_processes(s->proc);
 
-    if (l.n > 0)
-        qsort(l.list, l.n, sizeof(*l.list), youngest_first);
+    youngest_first(&l);
     for (size_t i = 0; i < l.n; i++)
         if (!was_stopped(s, &l.list[i]) && !dead(&l.list[i]))
             (void)kill(l.list[i].pid, SIGCONT);

@@ -137,8 +137,10 @@ TEST(what_was_stopped_stays_stopped)
         struct err e = {0};
         long at;
 
+        unlink(in_ws("t.a"));
+        unlink(in_ws("t.b"));
         CHECK(begin(&s, &j,
-                    "rm -f t.*; sh -c 'echo x >> t.a; kill -STOP $$; echo y >> t.a' & "
+                    "sh -c 'echo x >> t.a; kill -STOP $$; echo y >> t.a' & "
                     "while :; do echo x >> t.b; sleep 0.01; done",
                     both[use]));
         CHECK(grown_to("t.a", 2) && grown_to("t.b", 4));
@@ -174,6 +176,36 @@ TEST(no_shell_sees_the_freeze)
         end(&s, &j);
         unlink(in_ws("t.after"));
         unlink(in_ws("t.job"));
+    }
+}
+
+/* Many, so that what J does for each is done often: it must survive its own confinement. */
+TEST(a_large_tree_is_frozen_and_goes_on)
+{
+    for (size_t use = 0; use < WAYS; use++) {
+        struct setup s;
+        struct jail j;
+        struct err e = {0};
+        long at;
+
+        unlink(in_ws("t.last"));
+        CHECK(begin(&s, &j,
+                    "i=0; while [ $i -lt 300 ]; do sleep 60 & i=$((i + 1)); done;"
+                    "while :; do echo x >> t.last; sleep 0.01; done",
+                    both[use]));
+        CHECK(grown_to("t.last", 2));
+        for (int i = 0; i < 3; i++) {
+            CHECK(jail_count(&j) >= 301);
+            CHECK(jail_freeze(&j, &e));
+            at = size_of("t.last");
+            sleep_ms(50);
+            CHECK_INT(size_of("t.last"), at);
+            CHECK(jail_resume(&j, &e));
+            CHECK(grown_to("t.last", at + 4));
+        }
+        CHECK_INT(jail_next_event(&j).type, JAIL_EVENT_NONE);
+        CHECK(jail_kill(&j, &e));
+        end(&s, &j);
     }
 }
 
@@ -317,6 +349,6 @@ static int inside(int argc, char **argv)
 
 JAIL_MAIN(inside, UNIT(freeze_resume_kill_the_whole_tree), UNIT(kill_while_frozen),
           UNIT(what_was_stopped_stays_stopped), UNIT(no_shell_sees_the_freeze),
-          UNIT(a_fork_bomb_is_capped_frozen_and_killed), UNIT(a_running_fork_bomb_is_killed),
-          UNIT(kill_before_release), UNIT(the_agent_dies_with_the_keeper),
-          UNIT(events_come_in_order))
+          UNIT(a_large_tree_is_frozen_and_goes_on), UNIT(a_fork_bomb_is_capped_frozen_and_killed),
+          UNIT(a_running_fork_bomb_is_killed), UNIT(kill_before_release),
+          UNIT(the_agent_dies_with_the_keeper), UNIT(events_come_in_order))
