@@ -52,29 +52,39 @@ static void answer_code(const struct job *j, int rcode, enum dns_ede ede, const 
     answer(j, &(struct dns_answer){.rcode = rcode, .ede = ede, .ede_text = str_of(words)});
 }
 
+/* Bytes of the address that the question is for; 0: it is for none that the agent can use. */
+static size_t address_asked(const struct dnsd *d, const struct job *j)
+{
+    if (j->q.type == DNS_A)
+        return 4;
+    return j->q.type == DNS_AAAA && d->gate->ipv6 ? 16 : 0;
+}
+
 /* What the pool holds about a host that the judge has decided on. */
 static void answer_host(struct dnsd *d, const struct job *j, struct host *h)
 {
     struct dns_answer a = {.rcode = DNS_NOERROR, .ttl = POOL_TTL};
+    size_t n = address_asked(d, j);
 
     if (h->state != HOST_ALLOWED) {
         answer_code(j, DNS_NXDOMAIN, DNS_EDE_BLOCKED, h->reason);
         return;
     }
-    if (j->q.type == DNS_A || j->q.type == DNS_AAAA) {
-        a.addr = pool_address(d->gate->pool, h, j->q.type == DNS_A ? 4 : 16, clock_ms());
+    if (n > 0) {
+        a.addr = pool_address(d->gate->pool, h, n, clock_ms());
         a.naddrs = 1;
     }
     answer(j, &a);
 }
 
-static void answer_localhost(const struct job *j)
+static void answer_localhost(struct dnsd *d, const struct job *j)
 {
     static const uint8_t loop4[4] = {127, 0, 0, 1}, loop6[16] = {[15] = 1};
     struct dns_answer a = {.rcode = DNS_NOERROR, .ttl = POOL_TTL};
+    size_t n = address_asked(d, j);
 
-    if (j->q.type == DNS_A || j->q.type == DNS_AAAA) {
-        a.addr = j->q.type == DNS_A ? addr_from_bytes(loop4, 4) : addr_from_bytes(loop6, 16);
+    if (n > 0) {
+        a.addr = addr_from_bytes(n == 4 ? loop4 : loop6, n);
         a.naddrs = 1;
     }
     answer(j, &a);
@@ -205,7 +215,7 @@ static void resolve(struct dnsd *d, const struct job *j)
         gate_refuse(d->gate, REFUSAL_NAME_FORM);
         answer_code(j, DNS_NXDOMAIN, DNS_EDE_BLOCKED, "belay: not a host name");
     } else if (name_is_localhost(&j->q.name)) {
-        answer_localhost(j);
+        answer_localhost(d, j);
     } else if (addr_is_reverse(name_str(&j->q.name))) {
         answer_reverse(d, j);
     } else if ((h = pool_find(d->gate->pool, &j->q.name)) == NULL || h->state == HOST_NEW) {

@@ -160,6 +160,7 @@ static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
     uint32_t seed;
 
     g->limits = c->limits;
+    g->ipv6 = c->tcp6 >= 0;
     fit_descriptors(&g->limits);
     g->base = new_loop();
     if (g->base == NULL || getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))

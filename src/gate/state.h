@@ -31,6 +31,7 @@ enum refusal {
 struct gate {
     struct event_base *base;
     struct gate_limits limits;
+    bool ipv6; /* the agent's network has it */
     struct hostcfg hostcfg;
     struct asker *asker;
     struct pool *pool;

@@ -60,6 +60,39 @@ TEST(connection_over_ipv6)
     CHECK(send(h, "hello", 5, 0) == 5 && expect_bytes(a, "hello"));
 }
 
+/* IPv6 first; when it does not answer, IPv4. */
+TEST(upstream_over_ipv6)
+{
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+    char address[ADDR_TEXT_MAX];
+    int a[2], h[2];
+
+    AUTO_CLOSE int listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    at.sin6_port = htons(world()->upstream_port);
+    if (listener < 0 || bind(listener, (struct sockaddr *)&at, sizeof(at)) != 0 ||
+        listen(listener, 5) != 0)
+        SKIP("no IPv6 loopback on this machine, or its port is taken");
+    WORLD(&usual);
+    CHECK(agent_learn("both.test", DNS_A, address));
+    for (int i = 0; i < 2; i++) {
+        a[i] = agent_socket(SOCK_STREAM, address, world()->upstream_port);
+        CHECK(judge_allows(VERB_CONNECT, "both.test", world()->upstream_port, NULL));
+        CHECK(resolver_both("both.test", "127.0.0.1", "::1", 0));
+        CHECK(judge_allows(VERB_CONNECT, "both.test", world()->upstream_port, "::1"));
+        if (i == 1)
+            CHECK(judge_allows(VERB_CONNECT, "both.test", world()->upstream_port, "127.0.0.1"));
+        int from = i == 0 ? listener : world()->upstream;
+        CHECK(wait_readable(from, WORLD_WAIT_MS));
+        h[i] = accept4(from, NULL, NULL, SOCK_CLOEXEC);
+        CHECK(send(h[i], "hello", 5, 0) == 5 && expect_bytes(a[i], "hello"));
+        shutdown(listener, SHUT_RD); /* the second time nobody listens there */
+    }
+    for (int i = 0; i < 2; i++) {
+        close(a[i]);
+        close(h[i]);
+    }
+}
+
 TEST(a_refused_connection_is_reset_and_nothing_is_looked_up)
 {
     char address[ADDR_TEXT_MAX];
@@ -330,8 +363,9 @@ TEST(end)
 }
 
 UNIT_MAIN(UNIT(begin), UNIT(connection_by_name), UNIT(connection_over_ipv6),
-          UNIT(a_refused_connection_is_reset_and_nothing_is_looked_up), UNIT(a_refusal_has_words),
-          UNIT(each_address_is_judged), UNIT(a_name_for_this_machine_is_not_enough),
-          UNIT(literal_addresses), UNIT(a_service_on_the_host), UNIT(addresses_of_no_name),
-          UNIT(resets_go_through), UNIT(a_client_that_goes_away_is_taken_back),
-          UNIT(tls_for_the_name_that_was_judged), UNIT(tls_for_another_name_is_refused), UNIT(end))
+          UNIT(upstream_over_ipv6), UNIT(a_refused_connection_is_reset_and_nothing_is_looked_up),
+          UNIT(a_refusal_has_words), UNIT(each_address_is_judged),
+          UNIT(a_name_for_this_machine_is_not_enough), UNIT(literal_addresses),
+          UNIT(a_service_on_the_host), UNIT(addresses_of_no_name), UNIT(resets_go_through),
+          UNIT(a_client_that_goes_away_is_taken_back), UNIT(tls_for_the_name_that_was_judged),
+          UNIT(tls_for_another_name_is_refused), UNIT(end))

@@ -58,6 +58,26 @@ TEST(a_refused_name_fails_at_once_and_says_why)
     CHECK(!wait_readable(world()->resolver, 50));
 }
 
+TEST(no_ipv6_addresses_where_there_is_no_ipv6)
+{
+    struct dns_reply r;
+    int six;
+
+    if (unavailable != NULL)
+        SKIP(unavailable);
+    six = world()->config.tcp6;
+    world()->config.tcp6 = -1;
+    bool up = world_gate(&usual);
+    world()->config.tcp6 = six;
+    CHECK(up);
+    AUTO_CLOSE int sock = agent_socket(SOCK_DGRAM, GATE_RESOLVER4, 53);
+    CHECK(agent_ask(sock, 1, "good.test", DNS_AAAA));
+    CHECK(judge_allows(VERB_RESOLVE, "good.test", -1, NULL));
+    CHECK(agent_reply(sock, 1, "good.test", DNS_AAAA, &r) && r.rcode == 0 && r.naddrs == 0);
+    CHECK(agent_ask(sock, 2, "good.test", DNS_A));
+    CHECK(agent_reply(sock, 2, "good.test", DNS_A, &r) && r.naddrs == 1);
+}
+
 TEST(freeze_and_kill_are_refusals)
 {
     struct dns_reply r;
@@ -264,7 +284,7 @@ TEST(end)
 }
 
 UNIT_MAIN(UNIT(begin), UNIT(a_name_is_judged_once), UNIT(a_refused_name_fails_at_once_and_says_why),
-          UNIT(freeze_and_kill_are_refusals), UNIT(local_answers),
-          UNIT(odd_questions_are_counted_not_asked), UNIT(dns_over_tcp),
+          UNIT(no_ipv6_addresses_where_there_is_no_ipv6), UNIT(freeze_and_kill_are_refusals),
+          UNIT(local_answers), UNIT(odd_questions_are_counted_not_asked), UNIT(dns_over_tcp),
           UNIT(dns_connections_that_misbehave), UNIT(a_flood_of_names_is_cut),
           UNIT(lookups_that_fail), UNIT(truncated_replies_are_asked_for_over_tcp), UNIT(end))
