@@ -295,6 +295,14 @@ static bool settle(struct judge *j, enum judge_peer from, const struct frame_in 
     return false;
 }
 
+/* The question was answered with no a moment ago: the same rules, no second question. */
+static void keep_refused(struct decision *d)
+{
+    d->outcome = OUTCOME_DENY;
+    d->labels = 0;
+    d->reason = STR("refused a moment ago");
+}
+
 bool judge_action(struct judge *j, enum judge_peer from, struct frame_in *f, struct err *e)
 {
     struct action a;
@@ -305,7 +313,10 @@ bool judge_action(struct judge *j, enum judge_peer from, struct frame_in *f, str
         return false;
     attribute(j, &a);
     judge_decide(j, &a);
-    if (j->decision.outcome == OUTCOME_ASK && !judge_room_to_hold(j, from, f, a.pid))
+    if (j->decision.outcome == OUTCOME_ASK &&
+        refused_lately(&j->refused, &a, j->hooks.now_ms(j->hooks.arg)))
+        keep_refused(&j->decision);
+    else if (j->decision.outcome == OUTCOME_ASK && !judge_room_to_hold(j, from, f, a.pid))
         refuse(&j->decision, "too many questions wait for a person already");
     uint64_t event = record_action(j, &a, e);
     return event != 0 && settle(j, from, f, &a, event, e) && count_exec(j, &a, event, e) &&

@@ -85,8 +85,10 @@ static bool end_question(struct judge *j, struct pending *q, struct ending end, 
         judge_verdict(j, (enum judge_peer)q->from, q->waiter[i].frame, outcome, event, d,
                       end.reason, end.yes && judge_is_send(&a));
     }
-    if (!end.yes)
+    if (!end.yes) {
+        refused_add(&j->refused, &a, j->hooks.now_ms(j->hooks.arg));
         tell_denied(j, &a, event, d->nrules > 0 ? d->rules[0] : (struct str){"", 0}, end.reason);
+    }
     tell_ask_over(j, q->id);
     pending_remove(&j->pendings, q);
     return true;

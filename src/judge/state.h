@@ -13,6 +13,7 @@
 #include "judge/causes.h"
 #include "judge/core.h"
 #include "judge/pending.h"
+#include "judge/refused.h"
 #include "watch/watch.h"
 
 #define OUTBOX_MAX   (64u * 1024 * 1024) /* bytes of frames that wait for one commit */
@@ -41,6 +42,7 @@ struct judge {
     struct watch watch;
     struct causes causes;
     struct pendings pendings;
+    struct refused refused;
     struct {
         uint32_t frame;
         uint64_t event;

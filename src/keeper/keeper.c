@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "gate/gate.h"
 #include "judge/judge.h"
+#include "keeper/confine.h"
 #include "keeper/session.h"
 #include "kern/kern.h"
 #include "record/record.h"
@@ -257,6 +258,7 @@ static bool start(struct keeper *k, struct err *e)
            open_to_people(k, tty, e);
 }
 
+
 void keeper_stop_loop(struct keeper *k)
 {
     (void)event_base_loopbreak(k->base);
@@ -323,12 +325,17 @@ static void summary(const struct keeper *k)
             k->exit_code == EX_STOPPED ? ", stopped" : "", k->o->id);
 }
 
-static void run_loop(struct keeper *k)
+static bool run_loop(struct keeper *k, struct err *e)
 {
     keeper_watch(k);
+    if (!keeper_confine(e)) {
+        keeper_unwatch(k);
+        return false;
+    }
     keeper_record(k, "start", "keeper", k->o->workspace, INT64_MIN, AFTER_START);
     (void)event_base_dispatch(k->base);
     keeper_unwatch(k);
+    return true;
 }
 
 int keeper_run(const struct keeper_options *o, struct err *e)
@@ -346,8 +353,7 @@ int keeper_run(const struct keeper_options *o, struct err *e)
     k->base = event_base_new();
     if (k->base == NULL)
         abort();
-    if (start(k, e)) {
-        run_loop(k);
+    if (start(k, e) && run_loop(k, e)) {
         assert(k->magic == KEEPER_MAGIC && k->state == STATE_ENDING);
         code = k->exit_code;
         explain_exec_failure(k, e);
