@@ -43,6 +43,10 @@ struct machine {
 struct scratch {
     char *next, *end;
 };
+static inline size_t cedar_rounded(size_t n)
+{
+    return (n + 15) & ~(size_t)15;
+}
 void *cedar_scratch_get(struct scratch *scratch, size_t n);
 
 /* The bytes that cedar_machine_init() takes. */
@@ -55,6 +59,29 @@ size_t cedar_machine_size(const struct cedar_program *program, size_t max_ancest
 bool cedar_machine_init(struct machine *m, const struct cedar_program *program,
                         const struct cedar_entities *entities, const struct cedar_request *request,
                         struct scratch *scratch);
+
+/* The entity of that uid, the request's own before the store's; NULL if there is none. */
+const struct cedar_entity *cedar_machine_find(struct machine *m, const struct cedar_uid *uid);
+
+/*
+ * The ancestors of any entity. They stay valid until those of another are asked for; of
+ * principal, action and resource always. false: exhausted.
+ */
+bool cedar_machine_ancestors(struct machine *m, const struct cedar_uid *uid, struct ancestors *out);
+bool cedar_machine_has_ancestor(struct machine *m, const struct ancestors *ancestors,
+                                const struct cedar_uid *uid);
+
+/* Takes n from the budget; false when it is spent, which exhausts the decision. */
+static inline bool cedar_machine_spend(struct machine *m, uint32_t n)
+{
+    if (m->budget > n) {
+        m->budget -= n;
+        return true;
+    }
+    m->budget = 0;
+    m->exhausted = true;
+    return false;
+}
 
 /* Whether a part of the rule's scope admits the request. */
 bool cedar_part_admits(struct machine *m, const struct rule *rule, enum cedar_var var);

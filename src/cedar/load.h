@@ -19,6 +19,25 @@ struct cedar_loader {
     struct cedar_error *err;
 };
 
+static inline enum cedar_status load_expected(struct cedar_loader *l, const struct cedar_json *json,
+                                              const char *what)
+{
+    return cedar_fail(l->err, CEDAR_ERR_SYNTAX, l->source, json->span, "expected %s, found %s",
+                      what, cedar_json_kind_name(json));
+}
+
+static inline enum cedar_status load_wrong(struct cedar_loader *l, const struct cedar_json *json,
+                                           const char *why)
+{
+    return cedar_fail(l->err, CEDAR_ERR_INVALID, l->source, json->span, "%s", why);
+}
+
+/* The members of an object as fields, ascending by name; type is a record type or NULL. */
+enum cedar_status cedar_load_fields(struct cedar_loader *loader, const struct cedar_json *json,
+                                    const struct cedar_type *type, struct cedar_value *out);
+/* Puts fields into the order of their names. */
+void cedar_sort_fields(struct cedar_field *fields, uint32_t n);
+
 /* type may be NULL. */
 enum cedar_status cedar_load_value(struct cedar_loader *loader, const struct cedar_json *json,
                                    const struct cedar_type *type, struct cedar_value *out);

@@ -2,30 +2,12 @@
 /*
  * Policies: annotations, effect, scope, conditions.
  */
-#include "names.h"
-#include "parser.h"
+#include "parse_help.h"
 
 #include <stdio.h>
 
-#define TRY(call)                        \
-    do {                                 \
-        enum cedar_status try_ = (call); \
-        if (try_ != CEDAR_OK)            \
-            return try_;                 \
-    } while (0)
-
 #define MAX_NOTES   256
 #define MAX_CLAUSES 1024
-
-static enum cedar_token_kind kind(const struct cedar_parser *p)
-{
-    return p->lexer.token.kind;
-}
-
-static struct cedar_span since(const struct cedar_parser *p, uint32_t start)
-{
-    return (struct cedar_span){start, p->lexer.last_end};
-}
 
 static enum cedar_status fail_at(struct cedar_parser *p, enum cedar_status status,
                                  struct cedar_span span, const char *why)
@@ -42,20 +24,20 @@ static enum cedar_status parse_note(struct cedar_parser *p, struct cedar_note *o
     struct cedar_span span;
 
     TRY(cedar_lexer_next(&p->lexer));
-    if (kind(p) != TOK_IDENT)
+    if (parser_kind(p) != TOK_IDENT)
         return cedar_lexer_unexpected(&p->lexer, "an annotation's name");
     out->key = cedar_arena_str(&p->into->arena, cedar_token_text(&p->lexer, p->lexer.token));
     out->value = cedar_arena_str(&p->into->arena, CEDAR_STR(""));
     if (out->key.ptr == NULL || out->value.ptr == NULL)
         return cedar_fail_memory(p->lexer.err);
     TRY(cedar_lexer_next(&p->lexer));
-    if (kind(p) == TOK_LPAREN) {
+    if (parser_kind(p) == TOK_LPAREN) {
         TRY(cedar_lexer_next(&p->lexer));
         TRY(cedar_parse_string(&p->lexer, &p->into->arena, &out->value, &span));
         TRY(cedar_lexer_expect(&p->lexer, TOK_RPAREN, "`)`"));
         out->has_value = true;
     }
-    out->span = since(p, start);
+    out->span = parser_since(p, start);
     return CEDAR_OK;
 }
 
@@ -64,7 +46,7 @@ static enum cedar_status parse_notes(struct cedar_parser *p, struct cedar_policy
     struct cedar_note notes[MAX_NOTES];
     uint32_t n = 0;
 
-    while (kind(p) == TOK_AT) {
+    while (parser_kind(p) == TOK_AT) {
         struct cedar_note note = {0};
 
         TRY(parse_note(p, &note));
@@ -95,13 +77,13 @@ static enum cedar_status parse_entity(struct cedar_parser *p, struct cedar_uid *
     struct cedar_str id = {0};
     cedar_name type = CEDAR_NO_NAME;
 
-    if (kind(p) != TOK_IDENT)
+    if (parser_kind(p) != TOK_IDENT)
         return cedar_lexer_unexpected(&p->lexer, "an entity: Type::\"id\"");
     TRY(cedar_parse_path(&p->lexer, &p->into->arena, p->into->names, &type, &ignored));
     TRY(cedar_lexer_expect(&p->lexer, TOK_PATH, "`::` and the entity's id in double quotes"));
     TRY(cedar_parse_string(&p->lexer, &p->into->arena, &id, &ignored));
     *out = cedar_uid(type, id);
-    *span = since(p, start);
+    *span = parser_since(p, start);
     return CEDAR_OK;
 }
 
@@ -109,7 +91,7 @@ static enum cedar_status parse_entity(struct cedar_parser *p, struct cedar_uid *
 static enum cedar_status parse_scope_uid(struct cedar_parser *p, struct cedar_scope *scope,
                                          const char *slot_name)
 {
-    if (kind(p) != TOK_SLOT)
+    if (parser_kind(p) != TOK_SLOT)
         return parse_entity(p, &scope->uid, &scope->uid_span);
     scope->uid_span = p->lexer.token.span;
     if (slot_name == NULL)
@@ -147,7 +129,7 @@ static enum cedar_status parse_action_set(struct cedar_parser *p, struct cedar_s
 
     cedar_vec_init(&uids, &p->into->arena.alloc, sizeof(struct cedar_uid));
     cedar_vec_init(&spans, &p->into->arena.alloc, sizeof(struct cedar_span));
-    while (status == CEDAR_OK && kind(p) != TOK_RBRACKET) {
+    while (status == CEDAR_OK && parser_kind(p) != TOK_RBRACKET) {
         struct cedar_uid uid, *slot;
         struct cedar_span span, *span_slot;
 
@@ -162,7 +144,7 @@ static enum cedar_status parse_action_set(struct cedar_parser *p, struct cedar_s
         }
         *slot = uid;
         *span_slot = span;
-        if (kind(p) != TOK_COMMA)
+        if (parser_kind(p) != TOK_COMMA)
             break;
         status = cedar_lexer_next(&p->lexer);
     }
@@ -176,7 +158,7 @@ static enum cedar_status parse_action_set(struct cedar_parser *p, struct cedar_s
     if (scope->uids == NULL || scope->uid_spans == NULL)
         return cedar_fail_memory(p->lexer.err);
     TRY(cedar_lexer_expect(&p->lexer, TOK_RBRACKET, "`,` or `]`"));
-    scope->uid_span = since(p, start);
+    scope->uid_span = parser_since(p, start);
     return CEDAR_OK;
 }
 
@@ -215,13 +197,13 @@ static enum cedar_status parse_scope_part(struct cedar_parser *p, const char *va
     if (!cedar_lexer_at_word(&p->lexer, var))
         return cedar_lexer_unexpected(&p->lexer, var);
     TRY(cedar_lexer_next(&p->lexer));
-    if (kind(p) == TOK_COLON)
+    if (parser_kind(p) == TOK_COLON)
         return fail_at(p, CEDAR_ERR_SYNTAX, p->lexer.token.span,
                        "types are not written so; use `is`");
-    if (kind(p) == TOK_ASSIGN)
+    if (parser_kind(p) == TOK_ASSIGN)
         return fail_at(p, CEDAR_ERR_SYNTAX, p->lexer.token.span,
                        "`=` is no operator; equality is `==`");
-    if (kind(p) == TOK_EQ) {
+    if (parser_kind(p) == TOK_EQ) {
         TRY(cedar_lexer_next(&p->lexer));
         scope->op = SCOPE_EQ;
         TRY(parse_scope_uid(p, scope, slot_name));
@@ -230,12 +212,12 @@ static enum cedar_status parse_scope_part(struct cedar_parser *p, const char *va
     } else if (cedar_lexer_at_word(&p->lexer, "in")) {
         TRY(cedar_lexer_next(&p->lexer));
         scope->op = SCOPE_IN;
-        if (kind(p) == TOK_LBRACKET && slot_name == NULL)
+        if (parser_kind(p) == TOK_LBRACKET && slot_name == NULL)
             TRY(parse_action_set(p, scope));
         else
             TRY(parse_scope_uid(p, scope, slot_name));
     }
-    scope->span = since(p, start);
+    scope->span = parser_since(p, start);
     return slot_name == NULL ? check_actions(p, scope) : CEDAR_OK;
 }
 
@@ -249,7 +231,7 @@ static enum cedar_status parse_scope(struct cedar_parser *p, struct cedar_policy
     TRY(cedar_lexer_expect(&p->lexer, TOK_COMMA, "`,` and the resource"));
     TRY(parse_scope_part(p, "resource", "?resource", &policy->resource));
     policy->scope_span.end = p->lexer.last_end;
-    if (kind(p) == TOK_COMMA)
+    if (parser_kind(p) == TOK_COMMA)
         TRY(cedar_lexer_next(&p->lexer));
     policy->has_principal_slot = policy->principal.has_slot;
     policy->has_resource_slot = policy->resource.has_slot;
@@ -267,11 +249,11 @@ static enum cedar_status parse_clause(struct cedar_parser *p, struct cedar_claus
         return cedar_lexer_unexpected(&p->lexer, "`when`, `unless` or `;`");
     TRY(cedar_lexer_next(&p->lexer));
     TRY(cedar_lexer_expect(&p->lexer, TOK_LBRACE, "`{`"));
-    if (kind(p) == TOK_RBRACE)
+    if (parser_kind(p) == TOK_RBRACE)
         return fail_at(p, CEDAR_ERR_SYNTAX, p->lexer.token.span, "a condition cannot be empty");
     TRY(cedar_parse_expr_at(p, &out->expr));
     TRY(cedar_lexer_expect(&p->lexer, TOK_RBRACE, "`}` or an operator"));
-    out->span = since(p, start);
+    out->span = parser_since(p, start);
     return CEDAR_OK;
 }
 
@@ -281,7 +263,7 @@ static enum cedar_status parse_clauses(struct cedar_parser *p, struct cedar_poli
     enum cedar_status status = CEDAR_OK;
 
     cedar_vec_init(&vec, &p->into->arena.alloc, sizeof(struct cedar_clause));
-    while (kind(p) != TOK_SEMICOLON) {
+    while (parser_kind(p) != TOK_SEMICOLON) {
         struct cedar_clause clause = {0}, *slot;
 
         status = parse_clause(p, &clause);
@@ -326,7 +308,7 @@ static enum cedar_status parse_policy(struct cedar_parser *p)
     TRY(parse_scope(p, policy));
     TRY(parse_clauses(p, policy));
     TRY(cedar_lexer_expect(&p->lexer, TOK_SEMICOLON, "`;`"));
-    policy->span = since(p, start);
+    policy->span = parser_since(p, start);
     snprintf(id, sizeof(id), "policy%zu", cedar_ast_count(p->into));
     policy->id = cedar_arena_str(&p->into->arena, cedar_str(id));
     if (policy->id.ptr == NULL)
@@ -337,7 +319,7 @@ static enum cedar_status parse_policy(struct cedar_parser *p)
 static enum cedar_status parse_all(struct cedar_parser *p, struct cedar_error *err)
 {
     TRY(cedar_lexer_init(&p->lexer, p->into->source, err));
-    while (kind(p) != TOK_END)
+    while (parser_kind(p) != TOK_END)
         TRY(parse_policy(p));
     return CEDAR_OK;
 }
