@@ -7,6 +7,7 @@
 #include "cli/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ static const char help[] =
     "  belay log [SESSION]            the record of a session (default: the newest)\n"
     "  belay log sessions             the sessions that have left a record\n"
     "  belay log verify [SESSION]     is it whole? names the line that was changed, cut, added\n"
+    "                                 (--json; --recover: bring back lines after a loss of power)\n"
     "  belay log why N [SESSION]      event N and the chain of what led to it\n"
     "\n"
     "  -f, --follow         go on as events come (Ctrl-C ends it)\n"
@@ -168,6 +170,18 @@ static int query(int argc, char **argv)
     return code;
 }
 
+/* Lines that a loss of power left only in the head come back into the record. */
+static bool recover(int record, int head, struct record_report *r, struct err *e)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", record);
+    AUTO_CLOSE int writable = open(path, O_RDWR | O_CLOEXEC);
+    if (writable < 0)
+        return err_sys(e, EX_RECORD, "the record cannot be opened for writing");
+    return record_recover(writable, head, r, e) && record_verify(record, head, r, e);
+}
+
 int log_verify(int argc, char **argv)
 {
     struct record_report r;
@@ -176,12 +190,20 @@ int log_verify(int argc, char **argv)
     AUTO_CLOSE int record = -1;
     AUTO_CLOSE int head = -1;
     AUTO_BUF struct buf out = {0};
-    bool as_json = argc > 1 && strcmp(argv[1], "--json") == 0;
+    bool as_json = false, mend = false;
+    int i = 1;
 
-    if (argc - as_json > 2)
+    for (; i < argc && argv[i][0] == '-'; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            as_json = true;
+        else if (strcmp(argv[i], "--recover") == 0)
+            mend = true;
+        else
+            return cli_usage("log", "verify knows no option '%s'", argv[i]);
+    if (argc - i > 1)
         return cli_usage("log", "verify takes at most one session");
-    if (!log_open(argv[1 + as_json], &record, &head, name, sizeof(name), &e) ||
-        !record_verify(record, head, &r, &e))
+    if (!log_open(argv[i], &record, &head, name, sizeof(name), &e) ||
+        !record_verify(record, head, &r, &e) || (mend && !recover(record, head, &r, &e)))
         return cli_fail(&e);
     buf_init(&out, 65536);
     if (as_json) {
@@ -194,12 +216,13 @@ int log_verify(int argc, char **argv)
         json_bool(&j, "intact", record_status_intact(r.status));
         json_int(&j, "lines", (int64_t)r.lines);
         json_int(&j, "line", (int64_t)r.line);
+        json_int(&j, "copies", (int64_t)r.copies);
         json_cstr(&j, "finding", r.text);
         json_obj_end(&j);
         buf_puts(&out, "\n");
     } else {
-        buf_printf(&out, "%s: %s: %s\n", name, record_status_intact(r.status) ? "intact" : "DAMAGED",
-                   r.text);
+        buf_printf(&out, "%s: %s: %s\n", name,
+                   record_status_intact(r.status) ? "intact" : "DAMAGED", r.text);
     }
     int code = cli_put(&out);
     return record_status_intact(r.status) ? code : EX_FAIL;

@@ -30,4 +30,7 @@ void lines_stop(struct lines *l); /* frees, does not close */
 /* The view is valid until the next call. */
 enum lines_result lines_next(struct lines *l, struct str *line, struct err *e);
 
+/* The next copy in the bytes behind a head; false at the zero byte that ends them. */
+bool record_copy_next(struct str *rest, struct str *line);
+
 #endif

@@ -52,7 +52,7 @@ struct record_report {
 bool record_verify(int fd, int head_fd, struct record_report *report, struct err *e);
 
 /* Brings lines that stand only in the head (report->copies) into the record, in place of a line
- * that broke off. `fd` is open for reading and writing; nobody else may be writing. */
+ * that broke off. `fd` is open for reading and writing; it is an error while the session runs. */
 bool record_recover(int fd, int head_fd, const struct record_report *report, struct err *e);
 
 /* One line parsed. Views point into `json`, valid until record_line_release(). */

@@ -108,7 +108,8 @@ struct record_setup {
 struct record;
 
 /* Makes `dir` (one level, 0700) and in it record.jsonl and head (0600), which must not exist
- * yet. Used by whoever holds the file system; the descriptors go to the judge. */
+ * yet. Used by whoever holds the file system; the descriptors go to the judge. The record is
+ * locked (flock) as long as one of them is open: by that a reader knows a running session. */
 bool record_make_files(const char *dir, int *record_fd, int *head_fd, struct err *e);
 
 /* Starts the record with its first line, not flushed yet; NULL and *e on failure. */

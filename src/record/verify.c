@@ -11,10 +11,11 @@
 #include "base/fd.h"
 #include "record/lines.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #define WINDOW 64
@@ -33,12 +34,13 @@ struct head {
 
 struct check {
     struct lines lines;
-    int head_fd;
+    struct buf head_bytes;
     struct head head;
     struct record_report *report;
     struct link last; /* the last good line */
     struct link window[WINDOW];
     bool torn;
+    bool running; /* somebody still writes */
 };
 
 static const struct {
@@ -100,29 +102,44 @@ static void link_of(struct str line, enum lines_result r, struct link *k)
     record_line_release(&p);
 }
 
-/* A head that is not there is no finding; one that is broken counts as not there. */
-static bool read_head(int fd, struct head *h, struct err *e)
+/* All of the head, before anything of the record: a copy that is read here and whose original
+ * is not found afterwards is then lost there, and not just being written. */
+static bool read_head_file(struct check *c, int fd, struct err *e)
 {
-    json_error_t ignored;
+    char chunk[16384];
+    ssize_t n;
 
-    *h = (struct head){0};
-    if (fd < 0)
-        return true;
-    char text[HEAD_SIZE];
-    ssize_t n = pread(fd, text, sizeof(text), 0);
-    if (n < 0)
-        return err_sys(e, EX_RECORD, "the head of the record cannot be read");
-    json_t *j =
-        n == HEAD_SIZE ? json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, &ignored) : NULL;
+    buf_init(&c->head_bytes, HEAD_SIZE + HEAD_TAIL + sizeof(chunk));
+    while (fd >= 0 && c->head_bytes.n < HEAD_SIZE + HEAD_TAIL) {
+        n = pread(fd, chunk, sizeof(chunk), (off_t)c->head_bytes.n);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_sys(e, EX_RECORD, "the head of the record cannot be read");
+        if (n == 0)
+            break;
+        buf_add(&c->head_bytes, chunk, (size_t)n);
+    }
+    return true;
+}
+
+/* A head that is not there is no finding; one that is broken counts as not there. */
+static void read_head(struct check *c)
+{
+    struct head *h = &c->head;
+    json_error_t ignored;
+    json_t *j = c->head_bytes.n >= HEAD_SIZE
+                    ? json_loadb(c->head_bytes.p, HEAD_SIZE, JSON_REJECT_DUPLICATES, &ignored)
+                    : NULL;
     const char *format = json_string_value(json_object_get(j, "format"));
     const char *hash = json_string_value(json_object_get(j, "hash"));
     json_int_t seq = json_integer_value(json_object_get(j, "seq"));
+
     h->there = format != NULL && strcmp(format, HEAD_FORMAT) == 0 && seq > 0 &&
                digest_parse(str_of(hash), h->hash);
     h->seq = h->there ? (uint64_t)seq : 0;
     h->ended = json_is_true(json_object_get(j, "ended"));
     json_decref(j);
-    return true;
 }
 
 static bool fill_window(struct check *c, const struct link *first, size_t *n, struct err *e)
@@ -254,17 +271,21 @@ static bool tell_end(struct check *c)
                      ull(h->seq + 1));
     if (c->torn && c->last.is_end)
         return found(c, RECORD_ADDED, n + 1, "line %llu was added after the end", ull(n + 1));
+    if (c->running)
+        return found(c, RECORD_OPEN, 0, "%llu lines hold; the session is still running", ull(n));
     if (c->torn)
         return found(c, RECORD_TORN, n + 1,
                      "line %llu broke off in writing, as in a crash; the %llu before it hold",
                      ull(n + 1), ull(n));
     if (c->report->copies > 0)
         return found(c, RECORD_OPEN, 0,
-                     "%llu lines hold, the last %llu of them only in the head: the power went",
+                     "%llu lines hold, the last %llu of them only in the head, as when the "
+                     "power goes: 'belay log verify --recover' brings them back",
                      ull(n), ull(c->report->copies));
     if (!c->last.is_end)
         return found(c, RECORD_OPEN, 0,
-                     "%llu lines hold; there is no end line: still written, or a crash", ull(n));
+                     "%llu lines hold; there is no end line: belay ended before the session did",
+                     ull(n));
     return found(c, RECORD_WHOLE, 0, "%llu lines hold, and the end is there", ull(n));
 }
 
@@ -297,19 +318,16 @@ static bool tell_head(struct check *c, const struct link *k, struct err *e)
  * Copies in the head that continue the chain: their originals had not reached the disk when the
  * power went. Anything that does not fit is left over from before and ends them.
  */
-static bool add_copies(struct check *c, struct err *e)
+static void add_copies(struct check *c)
 {
-    AUTO_LINES struct lines l = {0};
-    struct str line;
-    enum lines_result r;
+    struct str line, rest = {"", 0};
 
-    if (!c->head.there || c->report->lines == 0)
-        return true;
-    lines_start(&l, c->head_fd, HEAD_SIZE);
-    while ((r = lines_next(&l, &line, e)) == LINES_ONE) {
+    if (c->head.there && c->report->lines > 0)
+        rest = (struct str){c->head_bytes.p + HEAD_SIZE, c->head_bytes.n - HEAD_SIZE};
+    while (record_copy_next(&rest, &line)) {
         struct link k;
 
-        link_of(line, r, &k);
+        link_of(line, LINES_ONE, &k);
         if (k.ok && k.seq <= c->report->lines)
             continue;
         if (!k.ok || k.seq != c->report->lines + 1 || !same(k.prev, c->last.hash) ||
@@ -320,7 +338,6 @@ static bool add_copies(struct check *c, struct err *e)
         c->report->lines++;
         c->report->copies++;
     }
-    return r != LINES_ERROR;
 }
 
 static bool check_lines(struct check *c, struct err *e)
@@ -347,19 +364,30 @@ static bool check_lines(struct check *c, struct err *e)
         c->report->lines = number;
     }
     c->torn = r == LINES_TORN;
-    return add_copies(c, e) && tell_end(c);
+    add_copies(c);
+    return tell_end(c);
+}
+
+/* The writer holds a lock as long as it lives. */
+static bool is_locked(int fd)
+{
+    if (flock(fd, LOCK_SH | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK;
+    (void)flock(fd, LOCK_UN);
+    return false;
 }
 
 bool record_verify(int fd, int head_fd, struct record_report *report, struct err *e)
 {
-    struct check c = {.report = report, .head_fd = head_fd};
+    struct check c = {.report = report, .running = is_locked(fd)};
+    bool ok = read_head_file(&c, head_fd, e);
 
     *report = (struct record_report){0};
-    if (!read_head(head_fd, &c.head, e))
-        return false;
+    read_head(&c);
     report->has_head = c.head.there;
     lines_start(&c.lines, fd, 0);
-    bool ok = check_lines(&c, e);
+    ok = ok && check_lines(&c, e);
     lines_stop(&c.lines);
+    buf_free(&c.head_bytes);
     return ok;
 }

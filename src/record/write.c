@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -68,6 +69,7 @@ bool record_make_files(const char *dir, int *record_fd, int *head_fd, struct err
     AUTO_CLOSE int record = make_file(d, dir, "record.jsonl", O_APPEND, e);
     if (record < 0)
         return false;
+    (void)flock(record, LOCK_EX | LOCK_NB); /* new, so free; some file systems cannot */
     AUTO_CLOSE int head = make_file(d, dir, "head", 0, e);
     if (head < 0)
         return false;
