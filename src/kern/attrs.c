@@ -12,6 +12,7 @@
 #include <linux/xattr.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -231,14 +232,28 @@ static enum step prepare_truncate(struct request *r)
     return error != 0 ? answer_error(r, -error) : STEP_JUDGE;
 }
 
+/* The limit on the size of files is the task's, not kern's. */
+static bool too_large(const struct request *r, off_t length)
+{
+    struct rlimit limit;
+
+    if (prlimit((pid_t)r->call.pid, RLIMIT_FSIZE, NULL, &limit) != 0)
+        return true;
+    return limit.rlim_cur != RLIM_INFINITY && (rlim_t)length > limit.rlim_cur;
+}
+
 static enum step act_truncate(struct request *r)
 {
+    off_t length = (off_t)request_arg(r, r->trap->rest);
+
     if (moved(r))
         return STEP_AGAIN;
+    if (length > r->at.st.st_size && too_large(r, length))
+        return answer_error(r, EFBIG);
     AUTO_CLOSE int fd = view_reopen(&r->kern->view, r->at.object, O_WRONLY | O_NONBLOCK);
     if (fd < 0)
         return fd == -EAGAIN ? STEP_LATER : answer_error(r, -fd);
-    return changed(r, ftruncate(fd, (off_t)request_arg(r, r->trap->rest)));
+    return changed(r, ftruncate(fd, length));
 }
 
 const struct plan plan_truncate = {prepare_truncate, act_truncate};

@@ -38,7 +38,8 @@ static const struct bpf_rule calls[] = {
     DO_IOCTL(SECCOMP_IOCTL_NOTIF_ADDFD), DO_IOCTL(NOTIF_ID_VALID),
     /* looking at tasks */
     CALL(process_vm_readv), CALL(pidfd_open), CALL(pidfd_getfd), CALL(readlinkat), CALL(newfstatat),
-    CALL(fstatfs), CALL(getdents64), CALL(openat2), CALL(openat),
+    CALL(fstatfs), CALL_IF(prlimit64, 2, UINT64_MAX, 0), /* reads a limit, sets none */
+    CALL(getdents64), CALL(openat2), CALL(openat),
 #ifdef SYS_open
     CALL(open),
 #endif

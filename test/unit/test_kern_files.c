@@ -8,6 +8,7 @@
 #include "unit.h"
 
 #include <linux/openat2.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/types.h>
 #include <sys/xattr.h>
@@ -716,6 +717,50 @@ TEST(folder_filled_while_asked)
     CHECK(!moved);
 }
 
+/* A folder too large to be judged: callers are sent to copy it, thing by thing. */
+static int large_folder(void *arg)
+{
+    char name[32];
+
+    (void)arg;
+    if (chdir(dir) != 0)
+        return 99;
+    MUST_WORK(1, rename("some", "some2"));
+    MUST_FAIL(2, rename("many", "many2"), EXDEV);
+    MUST_WORK(3, mkdir("deep", 0700));
+    for (int i = 0; i < 80; i++) {
+        (void)snprintf(name, sizeof(name), "d%d", i);
+        MUST_WORK(4, mkdir(name, 0700));
+        MUST_WORK(5, chdir(name));
+    }
+    MUST_WORK(6, chdir(dir));
+    MUST_FAIL(7, rename("d0", "e0"), EXDEV);
+    struct rlimit limit = {1000, 1000};
+    MUST_WORK(8, setrlimit(RLIMIT_FSIZE, &limit));
+    MUST_WORK(9, truncate("file", 1000));
+    MUST_FAIL(10, truncate("file", 1001), EFBIG);
+    return 0;
+}
+
+TEST(limits)
+{
+    AUTO_FREE struct world *w = world_new(TRAP_EXEC | TRAP_WRITE, false, NULL);
+    char name[32];
+
+    make_dir();
+    must(mkdir("some", 0700));
+    must(mkdir("many", 0700));
+    must(close(creat("file", 0600)));
+    for (int i = 0; i < 9000; i++) {
+        (void)snprintf(name, sizeof(name), "%s/%d", i < 500 ? "some" : "many", i);
+        must(close(creat(name, 0600)));
+    }
+    CHECK(world_run(w, large_folder, NULL));
+    clean();
+    CHECK_INT(world_code(w), 0);
+    CHECK_INT(w->kern_status, -1);
+}
+
 /* Reading is judged where it is trapped. */
 static enum outcome no_secret(const struct action *a)
 {
@@ -830,6 +875,7 @@ int main(void)
         UNIT(refused_by_every_name),
         UNIT(turned_while_asked),
         UNIT(folder_filled_while_asked),
+        UNIT(limits),
         UNIT(reads_judged),
         UNIT(umask_of_the_task),
         UNIT(judge_gone_nothing_goes),
