@@ -31,6 +31,8 @@ struct queued {
 struct asker {
     int sock;
     ask_lost_fn *lost;
+    void (*reloaded)(void *arg);
+    void *reloaded_arg;
     struct event *readable, *writable;
     uint32_t last_id;
     size_t limit, waiting, slots;
@@ -50,6 +52,10 @@ static void answered(struct asker *a)
 {
     struct verdict v;
 
+    if (a->in.type == MSG_RELOADED) {
+        a->reloaded(a->reloaded_arg);
+        return;
+    }
     if (!message_permitted(ROLE_JUDGE, ROLE_GATE, PHASE_RUN, a->in.type) ||
         !verdict_get(&a->in, &v)) {
         a->lost("the judge sent something that is no verdict");

@@ -29,12 +29,23 @@
     }
 #define OPTION(call, level, option) CALL_IF2(call, 1, level, 2, option)
 
+/* The type is in the low bits, beside SOCK_NONBLOCK and SOCK_CLOEXEC. */
+#define SOCKET(family, type)                                                  \
+    {                                                                         \
+        .nr = SYS_socket, .action = SECCOMP_RET_ALLOW, .ntests = 2, .test = { \
+            {.arg = 0, .how = BPF_EQ, .mask = BPF_INT, .value = (family)},    \
+            {.arg = 1, .how = BPF_EQ, .mask = 0xf, .value = (type)},          \
+        }                                                                     \
+    }
+
 enum { ORIGINAL_DST = 80 }; /* SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST, see door.c */
 
 /* What the gate does beside the common calls: sockets of the internet families, and pipes. */
 static const struct bpf_rule calls[] = {
-    CALL_IF(socket, 0, BPF_INT, AF_INET),
-    CALL_IF(socket, 0, BPF_INT, AF_INET6),
+    SOCKET(AF_INET, SOCK_STREAM),
+    SOCKET(AF_INET, SOCK_DGRAM),
+    SOCKET(AF_INET6, SOCK_STREAM),
+    SOCKET(AF_INET6, SOCK_DGRAM),
     CALL(connect),
     CALL(accept4),
     CALL(getsockname),
