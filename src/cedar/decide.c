@@ -40,13 +40,12 @@ static bool init(struct decision *d, const struct cedar_program *program,
 
 /* ---- asking the index ------------------------------------------------------------- */
 
-static void mark_key(struct decision *d, struct key *key, uint32_t what)
+/* key->hash is set. */
+static void mark_key(struct decision *d, const struct key *key)
 {
     const struct index *index = &d->m.program->index;
-    const struct posting *posting;
+    const struct posting *posting = cedar_index_find(index, key);
 
-    key->hash = cedar_key_hash(key->node, (enum slot)key->slot, what);
-    posting = cedar_index_find(index, key);
     if (posting == NULL)
         return;
     for (uint32_t i = 0; i < posting->n; i++) {
@@ -56,19 +55,27 @@ static void mark_key(struct decision *d, struct key *key, uint32_t what)
     }
 }
 
+static void mark_uid(struct decision *d, struct key *key, uint32_t seed,
+                     const struct cedar_uid *uid)
+{
+    key->hash = cedar_key_hash(seed, uid->hash);
+    if (!cedar_index_may_have(&d->m.program->index, key->hash))
+        return;
+    key->uid = uid;
+    mark_key(d, key);
+}
+
 /* Policies at the node that name the entity or one of its ancestors. */
 static void mark_entity(struct decision *d, uint32_t node, enum slot slot, enum cedar_var var)
 {
     const struct ancestors *ancestors = &d->m.ancestors[var];
-    struct key key = {.node = node, .slot = (uint8_t)slot, .uid = d->m.uids[var]};
+    struct key key = {.node = node, .slot = (uint8_t)slot};
+    uint32_t seed = cedar_key_seed(node, slot);
 
-    mark_key(d, &key, key.uid->hash);
-    for (uint32_t i = 0; i < ancestors->n; i++) {
-        for (uint32_t k = 0; k < ancestors->segments[i].n; k++) {
-            key.uid = &ancestors->segments[i].uids[k];
-            mark_key(d, &key, key.uid->hash);
-        }
-    }
+    mark_uid(d, &key, seed, d->m.uids[var]);
+    for (uint32_t i = 0; i < ancestors->n; i++)
+        for (uint32_t k = 0; k < ancestors->segments[i].n; k++)
+            mark_uid(d, &key, seed, &ancestors->segments[i].uids[k]);
 }
 
 static void mark_type(struct decision *d, uint32_t node, enum cedar_var var)
@@ -76,7 +83,8 @@ static void mark_type(struct decision *d, uint32_t node, enum cedar_var var)
     struct key key = {.node = node, .slot = SLOT_BY_TYPE, .var = (uint8_t)var};
 
     key.type = d->m.uids[var]->type;
-    mark_key(d, &key, key.type << 1 | key.var >> 1);
+    key.hash = cedar_key_hash(cedar_key_seed(node, SLOT_BY_TYPE), key.type << 1 | key.var >> 1);
+    mark_key(d, &key);
 }
 
 static void mark_node(struct decision *d, uint32_t node)
@@ -84,8 +92,10 @@ static void mark_node(struct decision *d, uint32_t node)
     uint8_t slots = d->m.program->index.nodes[node].slots;
     struct key key = {.node = node, .slot = SLOT_BY_NOTHING};
 
-    if (slots & 1u << SLOT_BY_NOTHING)
-        mark_key(d, &key, 0);
+    if (slots & 1u << SLOT_BY_NOTHING) {
+        key.hash = cedar_key_hash(cedar_key_seed(node, SLOT_BY_NOTHING), 0);
+        mark_key(d, &key);
+    }
     if (slots & 1u << SLOT_BY_TYPE) {
         mark_type(d, node, VAR_PRINCIPAL);
         mark_type(d, node, VAR_RESOURCE);

@@ -31,16 +31,6 @@ struct pair {
     uint32_t policy;
 };
 
-uint32_t cedar_key_hash(uint32_t node, enum slot slot, uint32_t what)
-{
-    uint64_t h = (uint64_t)what << 32 | (node << 2 | slot);
-
-    h *= 0x9e3779b97f4a7c15u;
-    h ^= h >> 32;
-    h *= 0xd6e8feb86659fd93u;
-    return (uint32_t)(h >> 32);
-}
-
 static bool same_key(const struct key *a, const struct key *b)
 {
     if (a->hash != b->hash || a->node != b->node || a->slot != b->slot || a->var != b->var ||
@@ -54,12 +44,12 @@ const struct posting *cedar_index_find(const struct index *index, const struct k
     uint32_t mask = index->n_table - 1;
 
     for (uint32_t i = key->hash & mask;; i = (i + 1) & mask) {
-        uint32_t at = index->table[i];
+        const struct probe *probe = &index->table[i];
 
-        if (at == 0)
+        if (probe->posting == 0)
             return NULL;
-        if (same_key(&index->postings[at - 1].key, key))
-            return &index->postings[at - 1];
+        if (probe->hash == key->hash && same_key(&index->postings[probe->posting - 1].key, key))
+            return &index->postings[probe->posting - 1];
     }
 }
 
@@ -176,7 +166,7 @@ static struct key key_of(const struct builder *b, uint32_t policy, uint32_t node
         key.var = resource->type != CEDAR_NO_NAME ? VAR_RESOURCE : VAR_PRINCIPAL;
         key.type = resource->type != CEDAR_NO_NAME ? resource->type : principal->type;
     }
-    key.hash = cedar_key_hash(node, (enum slot)key.slot,
+    key.hash = cedar_key_hash(cedar_key_seed(node, (enum slot)key.slot),
                               key.uid != NULL ? key.uid->hash : key.type << 1 | key.var >> 1);
     return key;
 }
@@ -267,10 +257,10 @@ static struct posting *posting_for(struct index *index, const struct key *key)
 {
     uint32_t mask = index->n_table - 1, i = key->hash & mask;
 
-    for (; index->table[i] != 0; i = (i + 1) & mask)
-        if (same_key(&index->postings[index->table[i] - 1].key, key))
-            return &index->postings[index->table[i] - 1];
-    index->table[i] = ++index->n_postings;
+    for (; index->table[i].posting != 0; i = (i + 1) & mask)
+        if (same_key(&index->postings[index->table[i].posting - 1].key, key))
+            return &index->postings[index->table[i].posting - 1];
+    index->table[i] = (struct probe){key->hash, ++index->n_postings};
     index->postings[index->n_postings - 1].key = *key;
     return &index->postings[index->n_postings - 1];
 }
@@ -288,7 +278,7 @@ static enum cedar_status fill_tables(struct builder *b)
     index->n_table = 4;
     while (index->n_table < n * 2)
         index->n_table *= 2;
-    index->table = CEDAR_NEW_N(&p->arena, uint32_t, index->n_table);
+    index->table = CEDAR_NEW_N(&p->arena, struct probe, index->n_table);
     index->postings = CEDAR_NEW_N(&p->arena, struct posting, n);
     index->policies = CEDAR_NEW_N(&p->arena, uint32_t, n);
     if (index->nodes == NULL || index->table == NULL || index->postings == NULL ||

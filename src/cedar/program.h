@@ -94,11 +94,17 @@ struct action_node {
     uint8_t slots;               /* a bit for each enum slot in use */
 };
 
+/* A place of the table: the key's hash beside the posting, so that most misses end here. */
+struct probe {
+    uint32_t hash;
+    uint32_t posting; /* + 1; 0: empty */
+};
+
 struct index {
     struct action_node *nodes;
     uint32_t n_nodes, n_node_table, n_table, n_postings;
     uint32_t *node_table; /* uid to node + 1, without node 0 */
-    uint32_t *table;      /* key to posting + 1 */
+    struct probe *table;  /* by hash of the key */
     struct posting *postings;
     uint32_t *policies; /* ascending within a posting */
 };
@@ -121,8 +127,35 @@ struct cedar_program {
 /* Fills program->index from its rules. */
 enum cedar_status cedar_index_build(struct cedar_program *program, struct cedar_error *err);
 
-/* The hash by which keys are found. */
-uint32_t cedar_key_hash(uint32_t node, enum slot slot, uint32_t what);
+/*
+ * The hash by which keys are found: of the node and slot, and of what is asked for there (the
+ * hash of a uid, which is mixed well, or a type's name).
+ */
+static inline uint32_t cedar_key_seed(uint32_t node, enum slot slot)
+{
+    return (node << 2 | slot) * 0x9e3779b9u;
+}
+
+static inline uint32_t cedar_key_hash(uint32_t seed, uint32_t what)
+{
+    uint32_t h = (what ^ seed) * 0x85ebca6bu;
+
+    return h ^ h >> 15;
+}
+
+/* Whether a key of this hash may have policies: false is certain and cheap. */
+static inline bool cedar_index_may_have(const struct index *index, uint32_t hash)
+{
+    uint32_t mask = index->n_table - 1;
+
+    for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
+        if (index->table[i].posting == 0)
+            return false;
+        if (index->table[i].hash == hash)
+            return true;
+    }
+}
+
 /* The policies under a key; NULL if there are none. */
 const struct posting *cedar_index_find(const struct index *index, const struct key *key);
 /* The node of an action, or 0. */
