@@ -4,7 +4,7 @@
 #include "jail/bpf.h"
 #include "jail/filter.h"
 #include "jail/landlock.h"
-#include "jail/root.h"
+#include "jail/rules.h"
 #include "jail/uapi.h"
 #include "jail/wire.h"
 
@@ -122,7 +122,7 @@ static bool confine(const struct start *s, const struct tree *t, int *listener, 
                        abi, s->plan->min_landlock);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_sys(e, EX_HOST, "no_new_privs");
-    if (!filter_make(s->plan->traps, &prog, e) || (abi > 0 && !root_landlock(t, abi, e)))
+    if (!filter_make(s->plan->traps, &prog, e) || (abi > 0 && !rules_enter(t, abi, e)))
         return false;
     *listener = bpf_install(&prog, flags);
     if (*listener < 0 && errno == EINVAL && flags != 0) {

@@ -23,7 +23,4 @@ bool root_enter(struct tree *t, uint64_t processes, struct err *e);
 /* Opens a terminal of the jail's own devpts; -1 and *e. */
 int root_open_pty(struct err *e);
 
-/* Landlock for the agent, consistent with the mounts. `abi` > 0. Needs no_new_privs. */
-bool root_landlock(const struct tree *t, int abi, struct err *e);
-
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "jail/stop.h"
 #include "base/mem.h"
+#include "jail/clock.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -133,14 +134,6 @@ static void remember(struct stop *s)
         if (is_stopped(&l.list[i]))
             s->before[s->nbefore++] = (struct stopped){l.list[i].pid, l.list[i].start};
     free(l.list);
-}
-
-static long long now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 int stop_all(struct stop *s)
