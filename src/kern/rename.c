@@ -3,12 +3,13 @@
  * rename: the old name goes, the new one comes, and what stood there goes.
  *
  * A folder takes everything in it to new paths, so each thing in it is judged as well, with
- * its old path and its new one: otherwise `mv .git g`, some writing, and `mv g .git` would be
- * a way around any rule on a path. While the judge thinks, other calls may put more into the
- * folder; but every new name in the agent's world is made by kern, which counts them. When the
- * count has moved, the folder is compared with what was judged, and the request starts afresh
- * on a difference. Folders too large to be judged get EXDEV, which tells every caller that
- * must be ready for two file systems to copy instead, and copies are judged one by one.
+ * its old path and its new one (op "move"; the named thing itself has "rename"): otherwise `mv .git
+ * g`, some writing, and `mv g .git` would be a way around any rule on a path. While the judge
+ * thinks, other calls may put more into the folder; but every new name in the agent's world is made
+ * by kern, which counts them. When the count has moved, the folder is compared with what was
+ * judged, and the request starts afresh on a difference. Folders too large to be judged get EXDEV,
+ * which tells every caller that must be ready for two file systems to copy instead, and copies are
+ * judged one by one.
  */
 #include "kern/plan.h"
 
@@ -40,23 +41,23 @@ struct tour {
 };
 
 static struct action *add_check(struct request *r, enum verb verb, const char *path,
-                                const char *target)
+                                const char *target, const char *op)
 {
     struct action *a = request_check(r, verb, RESOURCE_FILE, path);
 
     if (a != NULL) {
-        action_str(a, FIELD_OP, STR("rename"));
+        action_str(a, FIELD_OP, str_of(op));
         action_str(a, FIELD_TARGET, str_of(request_strdup(r, target)));
     }
     return a;
 }
 
-static int add_pair(struct request *r, const char *from, const char *to)
+static int add_pair(struct request *r, const char *from, const char *to, const char *op)
 {
-    return add_check(r, VERB_DELETE, from, to) != NULL &&
-                   add_check(r, VERB_CREATE, to, from) != NULL
-               ? 0
-               : -EXDEV;
+    if (add_check(r, VERB_DELETE, from, to, op) == NULL ||
+        add_check(r, VERB_CREATE, to, from, op) == NULL)
+        return -EXDEV;
+    return 0;
 }
 
 /* One thing below the folder. 0, -EXDEV when there are too many, -EBUSY when it is not what
@@ -70,7 +71,7 @@ static int tour_visit(struct tour *t)
     if (a >= ACTION_RESOURCE_MAX || b >= ACTION_RESOURCE_MAX || a >= PATH_MAX || b >= PATH_MAX)
         return -EXDEV;
     if (t->next == SIZE_MAX)
-        return add_pair(t->r, from, to);
+        return add_pair(t->r, from, to, "move");
     if (t->next >= t->r->nchecks || !str_is(t->r->checks[t->next].resource, from))
         return -EBUSY;
     t->next += 2;
@@ -197,12 +198,12 @@ static int refuse(const struct request *r)
 
 static int add_checks(struct request *r)
 {
-    int error = add_pair(r, r->at.path, r->to.path);
+    int error = add_pair(r, r->at.path, r->to.path, "rename");
 
     if (error == 0 && (flags_of(r) & RENAME_EXCHANGE) != 0)
-        error = add_pair(r, r->to.path, r->at.path);
+        error = add_pair(r, r->to.path, r->at.path, "rename");
     else if (error == 0 && r->to.object >= 0)
-        error = add_check(r, VERB_DELETE, r->to.path, r->at.path) != NULL ? 0 : -EXDEV;
+        error = add_check(r, VERB_DELETE, r->to.path, r->at.path, "rename") != NULL ? 0 : -EXDEV;
     r->tour_first = r->nchecks;
     return error != 0 ? error : tour_all(r, SIZE_MAX);
 }
