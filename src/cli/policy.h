@@ -15,6 +15,7 @@ int policy_explain_command(int argc, char **argv);
 int policy_test_command(int argc, char **argv);
 int policy_schema_command(int argc, char **argv);
 int policy_where_command(int argc, char **argv);
+int policy_reload_command(int argc, char **argv);
 
 /* The options that most parts take: --policy, --workspace, --config, --json. Returns the index of
  * the first argument that is no option, or -1 after telling what is wrong. */

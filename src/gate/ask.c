@@ -53,7 +53,8 @@ static void answered(struct asker *a)
     struct verdict v;
 
     if (a->in.type == MSG_RELOADED) {
-        a->reloaded(a->reloaded_arg);
+        if (a->reloaded != NULL)
+            a->reloaded(a->reloaded_arg);
         return;
     }
     if (!message_permitted(ROLE_JUDGE, ROLE_GATE, PHASE_RUN, a->in.type) ||
@@ -144,6 +145,12 @@ static void post(struct asker *a)
         else
             a->lost(NULL);
     }
+}
+
+void asker_on_reload(struct asker *a, void (*fn)(void *arg), void *arg)
+{
+    a->reloaded = fn;
+    a->reloaded_arg = arg;
 }
 
 struct asker *asker_new(struct event_base *base, int sock, size_t limit, ask_lost_fn *lost)

@@ -22,6 +22,9 @@ typedef void ask_lost_fn(const char *why);
 /* `limit`: questions that may wait at a time. */
 struct asker *asker_new(struct event_base *base, int sock, size_t limit, ask_lost_fn *lost);
 
+/* `fn` is called when the judge has another policy, so that what was refused is asked again. */
+void asker_on_reload(struct asker *a, void (*fn)(void *arg), void *arg);
+
 /* Asks; the id (never 0) names the question until fn was called or gate_ask_cancel. 0: too many
  * wait, fn will not be called. */
 uint32_t gate_ask(struct asker *a, const struct action *action, ask_fn *fn, void *arg);

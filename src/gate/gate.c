@@ -165,6 +165,13 @@ static struct event_base *new_loop(void)
     return base;
 }
 
+static void on_reload(void *arg)
+{
+    struct gate *g = arg;
+
+    pool_forget_refusals(g->pool);
+}
+
 static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
 {
     struct dnsd *dnsd;
@@ -179,6 +186,7 @@ static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
     g->tell = event_new(g->base, -1, 0, on_tell, g);
     g->asker = asker_new(g->base, ROLE_FD_JUDGE, g->limits.pending, lost);
     g->pool = pool_new(seed);
+    asker_on_reload(g->asker, on_reload, g);
     if (!set_resolvers(&g->hostcfg, c, e))
         return false;
     g->resolver = resolver_new(g->base, &g->hostcfg, g->limits.lookup_ms);

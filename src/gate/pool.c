@@ -151,6 +151,13 @@ void pool_settle(struct pool *p, struct host *h, enum host_state state)
     list_append(p, h);
 }
 
+void pool_forget_refusals(struct pool *p)
+{
+    for (size_t i = 0; i < p->used; i++)
+        if (p->slots[i].state == HOST_DENIED)
+            pool_settle(p, &p->slots[i], HOST_NEW);
+}
+
 void pool_hold(struct pool *p, struct host *h)
 {
     list_remove(p, h);

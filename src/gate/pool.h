@@ -53,6 +53,8 @@ struct host *pool_find(struct pool *p, const struct name *name);
 struct host *pool_get(struct pool *p, const struct name *name, int64_t now);
 /* Marks that the judge was asked, or what it said. */
 void pool_settle(struct pool *p, struct host *h, enum host_state state);
+/* Refused names become unknown, to be asked about again; allowed ones are judged at connect. */
+void pool_forget_refusals(struct pool *p);
 /* A host that is held keeps its slot. */
 void pool_hold(struct pool *p, struct host *h);
 void pool_release(struct pool *p, struct host *h, int64_t now);

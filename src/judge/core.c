@@ -53,6 +53,7 @@ void judge_free(struct judge *j)
     if (j->record != NULL)
         record_drop(j->record);
     policy_scratch_free(j->scratch);
+    policy_free(j->reloaded);
     buf_free(&j->outbox);
     free(j->queue);
     free(j);
@@ -110,6 +111,9 @@ bool judge_frame(struct judge *j, enum judge_peer from, struct frame_in *f, stru
         break;
     case MSG_EVENT:
         ok = judge_event(j, f, e);
+        break;
+    case MSG_RELOAD:
+        ok = judge_reload(j, f, e);
         break;
     default:
         return bad(e, from, "what is of no use here", f->type);

@@ -177,7 +177,7 @@ static bool take_one(struct serve *s, enum judge_peer p)
 
     if (s->done || s->link[p].fd < 0)
         return false;
-    switch (frame_recv(s->link[p].fd, &s->in, 0)) {
+    switch (frame_recv(s->link[p].fd, &s->in, p == PEER_KEEPER ? 1 : 0)) {
     case FRAME_AGAIN:
         return false;
     case FRAME_EOF:
@@ -192,7 +192,11 @@ static bool take_one(struct serve *s, enum judge_peer p)
     case FRAME_OK:
         break;
     }
-    if (judge_frame(s->judge, p, &s->in, &e))
+    bool ok = s->in.nfds <= message_fds((enum message)s->in.type) ||
+              err_set(&e, EX_ROLE, "descriptors came with a message that carries none");
+    ok = ok && judge_frame(s->judge, p, &s->in, &e);
+    frame_close_fds(&s->in);
+    if (ok)
         return true;
     fail(s, &e);
     return false;

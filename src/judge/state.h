@@ -28,6 +28,7 @@ struct out_frame {
 
 struct judge {
     const struct policy *policy;
+    struct policy *reloaded; /* the same, when it came with a RELOAD: owned */
     struct policy_scratch *scratch;
     struct session session;
     struct record *record;
@@ -68,6 +69,9 @@ static inline struct str cut_str(struct str s, size_t max)
 void judge_post(struct judge *j, enum judge_peer to, bool sync);
 /* Records; the number of the event, or 0 and *e. */
 uint64_t judge_record(struct judge *j, const struct record_event *event, struct err *e);
+
+/* reload.c: another policy for the running session; the old one serves until it stands. */
+bool judge_reload(struct judge *j, struct frame_in *f, struct err *e);
 
 /* decide.c */
 bool judge_action(struct judge *j, enum judge_peer from, struct frame_in *f, struct err *e);

@@ -18,6 +18,7 @@ struct control_client {
     struct event *event;
     int fd; /* -1: free */
     uid_t uid;
+    uint64_t number;
     bool lost;
 };
 
@@ -29,6 +30,7 @@ struct control {
     control_handler *handler;
     void *arg;
     struct control_client client[CONTROL_CLIENTS_MAX];
+    uint64_t last_number;
     struct frame_in in;
 };
 
@@ -81,14 +83,18 @@ static void on_client(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    enum frame_result r = frame_recv(c->fd, f, 0);
+    enum frame_result r = frame_recv(c->fd, f, 1);
     if (r == FRAME_AGAIN)
         return;
-    if (r != FRAME_OK || !message_permitted(ROLE_CLIENT, ROLE_KEEPER, PHASE_RUN, f->type)) {
+    if (r != FRAME_OK || !message_permitted(ROLE_CLIENT, ROLE_KEEPER, PHASE_RUN, f->type) ||
+        f->nfds > message_fds((enum message)f->type)) {
+        if (r == FRAME_OK)
+            frame_close_fds(f);
         client_drop(c);
         return;
     }
     c->control->handler(c->control->arg, c, f, c->uid);
+    frame_close_fds(f);
     if (c->lost)
         client_drop(c);
 }
@@ -116,6 +122,7 @@ static void on_connection(evutil_socket_t fd, short what, void *arg)
     c->control = k;
     c->uid = cred.uid;
     c->lost = false;
+    c->number = ++k->last_number;
     c->fd = fd_take(&peer);
     c->event = event_new(k->base, c->fd, EV_READ | EV_PERSIST, on_client, c);
     if (c->event == NULL || event_add(c->event, NULL) != 0)
@@ -173,6 +180,19 @@ void control_close(struct control *k)
     (void)unlink(k->path);
     free(k->path);
     free(k);
+}
+
+uint64_t control_client_number(const struct control_client *c)
+{
+    return c->number;
+}
+
+struct control_client *control_client_find(struct control *k, uint64_t number)
+{
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+        if (k->client[i].fd >= 0 && k->client[i].number == number)
+            return &k->client[i];
+    return NULL;
 }
 
 void control_reply(struct control_client *c, struct frame_out *f)

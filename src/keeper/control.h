@@ -31,6 +31,10 @@ struct control *control_open(struct event_base *base, const char *path, control_
 /* Closes all clients and removes the socket. NULL is harmless. */
 void control_close(struct control *c);
 
+/* A client that is answered later: by number, for it may be gone by then. */
+uint64_t control_client_number(const struct control_client *c);
+struct control_client *control_client_find(struct control *k, uint64_t number);
+
 /* Sends one frame to the client; one that cannot take it is dropped later. */
 void control_reply(struct control_client *c, struct frame_out *f);
 

@@ -68,6 +68,17 @@ static bool start_roles(struct keeper *k, struct err *e)
            (!gate || role_start(&k->gate, ROLE_GATE, &l.gate_judge, 1, e));
 }
 
+/* Beside the record: what was in force when it was written, to compare a reload with. */
+static bool keep_policy(const struct keeper_options *o, const struct buf *packed, struct err *e)
+{
+    AUTO_FREE char *path = xasprintf("%s/policy", o->folder);
+    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0 || !fd_write_all(fd, packed->p, packed->n))
+        return err_sys(e, EX_RECORD, "%s: cannot be written", path);
+    return true;
+}
+
 static bool configure_judge(struct keeper *k, struct err *e)
 {
     const struct keeper_options *o = k->o;
@@ -76,6 +87,8 @@ static bool configure_judge(struct keeper *k, struct err *e)
 
     buf_init(&packed, POLICY_PACK_MAX);
     policy_pack(o->policy, &packed);
+    if (!keep_policy(o, &packed, e))
+        return false;
     policy = fd_memfd("policy", packed.p, packed.n, e);
     if (policy < 0 || !record_make_files(o->folder, &record, &head, e))
         return false;

@@ -74,6 +74,18 @@ static void on_alert(struct keeper *k, struct frame_in *f)
     }
 }
 
+static void on_reload(struct keeper *k, struct frame_in *f)
+{
+    AUTO_BUF struct buf why = {0};
+    struct frame_field x;
+
+    buf_init(&why, 8192);
+    while (frame_next(f, &x) == FRAME_OK)
+        if (x.tag == MSG_TAG_TEXT && x.kind == FRAME_BYTES)
+            buf_add_safe(&why, x.bytes, ERR_TEXT_MAX);
+    people_reloaded(k, why.n > 0 ? buf_cstr(&why) : NULL);
+}
+
 static void on_judge(struct keeper *k, struct frame_in *f)
 {
     switch (f->type) {
@@ -91,6 +103,9 @@ static void on_judge(struct keeper *k, struct frame_in *f)
         break;
     case MSG_ALERT:
         on_alert(k, f);
+        break;
+    case MSG_RELOAD_IS:
+        on_reload(k, f);
         break;
     default:
         break;

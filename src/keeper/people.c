@@ -298,10 +298,39 @@ static const char *decide(struct keeper *k, struct frame_in *f, const char *by)
     return people_decide(k, (uint32_t)ask, yes == 1, by) ? NULL : "not waiting";
 }
 
+/* Passed on unread: whether it is a policy is the judge's to find out. */
+static const char *reload(struct keeper *k, struct control_client *c, struct frame_in *f)
+{
+    struct frame_out *out = &k->out;
+
+    if (k->state != STATE_RUNNING && k->state != STATE_FROZEN)
+        return "the session is not running";
+    if (k->reload_client != 0)
+        return "another policy is being read just now";
+    if (f->nfds != 1)
+        return "no policy came with the message";
+    frame_start(out, MSG_RELOAD, ++k->next_event);
+    if (!frame_send(k->judge.sock, out, f->fds, 1))
+        return "the judge cannot be reached";
+    k->reload_client = control_client_number(c);
+    k->reload_frame = f->id;
+    return NULL;
+}
+
+void people_reloaded(struct keeper *k, const char *why)
+{
+    struct control_client *c = control_client_find(k->control, k->reload_client);
+
+    if (k->reload_client != 0 && c != NULL)
+        reply(k, c, k->reload_frame, why);
+    k->reload_client = 0;
+}
+
 void people_control(void *arg, struct control_client *c, struct frame_in *f, uid_t uid)
 {
     struct keeper *k = arg;
     uint32_t id = f->id;
+    const char *refusal;
     char by[32];
 
     (void)snprintf(by, sizeof(by), "uid %u", (unsigned)uid);
@@ -314,6 +343,11 @@ void people_control(void *arg, struct control_client *c, struct frame_in *f, uid
         return;
     case MSG_DECIDE:
         reply(k, c, id, decide(k, f, by));
+        return;
+    case MSG_POLICY:
+        refusal = reload(k, c, f);
+        if (refusal != NULL)
+            reply(k, c, id, refusal);
         return;
     case MSG_FREEZE:
         keeper_freeze(k, by, "asked for");

@@ -64,6 +64,8 @@ struct keeper {
 
     int exit_code; /* valid in STATE_ENDING */
     struct err *fault; /* a failure of belay's own, told at the end */
+    uint64_t reload_client; /* who waits for RELOAD_IS, 0: nobody */
+    uint32_t reload_frame;
     uint64_t denied, asked;
     int processes_seen;
     int64_t last_notice;
@@ -105,6 +107,8 @@ void people_ask_over(struct keeper *k, uint32_t id);
 bool people_decide(struct keeper *k, uint32_t id, bool yes, const char *by);
 void people_terminal_answer(void *arg, bool yes);
 void people_control(void *arg, struct control_client *c, struct frame_in *f, uid_t uid);
+/* The judge's answer to a RELOAD; why is NULL when the other policy holds. */
+void people_reloaded(struct keeper *k, const char *why);
 /* One line for the person, safe text; notices are limited in rate, alerts are not. */
 void people_notice(struct keeper *k, const char *text);
 void people_alert(struct keeper *k, struct str hostile);

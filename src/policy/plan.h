@@ -68,6 +68,14 @@ void plan_release(struct plan *plan);
 /* The access that the plan's mounts give to a path. */
 enum plan_access plan_access_of(const struct plan *plan, const char *path);
 
+/*
+ * Can a session that was started with the plan `running` go on under a policy whose plan is `next`?
+ * Its mounts and filters stay as they are, so: no new trap, no new verification, no new port, no
+ * gate where there was none, and nothing hidden from reading that is visible now. False: *e says
+ * what needs a new session. What `next` would show and `running` does not stays hidden.
+ */
+bool plan_can_follow(const struct plan *running, const struct plan *next, struct err *e);
+
 enum plan_where { WHERE_KERNEL = 1, WHERE_KERN = 2, WHERE_GATE = 4 };
 
 struct plan_rule {
