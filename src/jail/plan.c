@@ -60,7 +60,7 @@ static bool check_session(const char *id, struct err *e)
     return true;
 }
 
-bool plan_check(const struct jail_plan *p, struct err *e)
+bool jail_plan_check(const struct jail_plan *p, struct err *e)
 {
     if (!check_session(p->session, e))
         return false;

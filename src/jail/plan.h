@@ -8,6 +8,6 @@
 #include "jail/jail.h"
 
 /* False: *e names what cannot be. The mounts are checked where they are resolved (tree.h). */
-bool plan_check(const struct jail_plan *p, struct err *e);
+bool jail_plan_check(const struct jail_plan *p, struct err *e);
 
 #endif

@@ -239,7 +239,7 @@ static bool start(const struct jail_plan *plan, struct jail *j, struct err *e)
 bool jail_start(const struct jail_plan *plan, struct jail *jail, struct err *e)
 {
     empty(jail);
-    if (!plan_check(plan, e))
+    if (!jail_plan_check(plan, e))
         return false;
     if (start(plan, jail, e))
         return true;
