@@ -172,20 +172,35 @@ static bool read_notes(struct policy *p, struct rule *r, const struct cedar_poli
     return true;
 }
 
+/* The line of a rule, counted on from the rule before: each text is walked through once. */
+static unsigned line_after(const struct policy *p, size_t u, const struct rule *r, uint32_t start)
+{
+    struct cedar_str source = cedar_policies_source(p->units[u].policies);
+    bool first = r == p->rules || r[-1].unit != u;
+    uint32_t at = 0;
+    unsigned line = 1;
+
+    if (!first) {
+        at = cedar_policy_info(p->units[u].policies, r[-1].index).span.start;
+        line = r[-1].line;
+    }
+    for (; at < start && at < source.len; at++)
+        line += source.ptr[at] == '\n';
+    return line;
+}
+
 static bool read_rule(struct policy *p, size_t u, uint32_t index, struct err *e)
 {
     struct cedar_policy_info info = cedar_policy_info(p->units[u].policies, index);
     struct rule *r = &p->rules[p->nrules++];
-    uint32_t line, column;
 
     if (info.is_template)
         return policy_error_at(p, u, info.scope, e,
                                "a template (with ?principal or ?resource) decides nothing; name "
                                "the principal and resource here");
-    cedar_locate(cedar_policies_source(p->units[u].policies), info.span.start, &line, &column);
     *r = (struct rule){.unit = (uint32_t)u,
                        .index = index,
-                       .line = line,
+                       .line = line_after(p, u, r, info.span.start),
                        .forbid = info.effect == CEDAR_FORBID,
                        .outcome = info.effect == CEDAR_FORBID ? OUTCOME_DENY : OUTCOME_ALLOW};
     r->id = p->nunits == 1 ? arena_printf(&p->arena, "policy%u", index)
