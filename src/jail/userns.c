@@ -23,28 +23,24 @@ static bool write_proc(pid_t pid, const char *name, const char *text, struct err
     return true;
 }
 
-/* Whole ranges need CAP_SETUID and CAP_SETGID where the caller is; in a container without
- * them root gets what a user gets. */
-static bool write_all_ids(pid_t pid)
+/* Whole ranges need CAP_SETUID or CAP_SETGID where the caller is; in a container without them,
+ * and without a map of its own for every id, root gets what a user gets. */
+static bool write_all_ids(pid_t pid, const char *map)
 {
-    static const char all[] = "0 0 4294967295";
     struct err ignored;
 
-    return geteuid() == 0 && write_proc(pid, "gid_map", all, &ignored) &&
-           write_proc(pid, "uid_map", all, &ignored);
+    return geteuid() == 0 && write_proc(pid, map, "0 0 4294967295", &ignored);
 }
 
 bool userns_write_maps(pid_t pid, struct err *e)
 {
-    char text[64];
+    char users[64], groups[64];
 
-    if (write_all_ids(pid))
-        return true;
-    snprintf(text, sizeof(text), "%u %u 1", geteuid(), geteuid());
-    if (!write_proc(pid, "setgroups", "deny", e) || !write_proc(pid, "uid_map", text, e))
-        return false;
-    snprintf(text, sizeof(text), "%u %u 1", getegid(), getegid());
-    return write_proc(pid, "gid_map", text, e);
+    snprintf(users, sizeof(users), "%u %u 1", geteuid(), geteuid());
+    snprintf(groups, sizeof(groups), "%u %u 1", getegid(), getegid());
+    return (write_all_ids(pid, "uid_map") || write_proc(pid, "uid_map", users, e)) &&
+           (write_all_ids(pid, "gid_map") ||
+            (write_proc(pid, "setgroups", "deny", e) && write_proc(pid, "gid_map", groups, e)));
 }
 
 /* A number from /proc/sys; -1 when there is no such file. */
