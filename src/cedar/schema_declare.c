@@ -19,7 +19,7 @@ bool cedar_join_name(const struct cedar_names *names, const struct schema_namesp
         return true;
     }
     memcpy(buf, prefix.ptr, prefix.len);
-    memcpy(buf + prefix.len, "::", 2);
+    buf[prefix.len] = buf[prefix.len + 1] = ':';
     memcpy(buf + prefix.len + 2, name.ptr, name.len);
     *out = (struct cedar_str){buf, prefix.len + 2 + name.len};
     return true;
@@ -43,7 +43,7 @@ static enum cedar_status declare_common(struct resolver *r, const struct schema_
                                         const struct schema_common *written)
 {
     struct common_type *common = CEDAR_NEW(&r->schema->arena, struct common_type);
-    cedar_name full;
+    cedar_name full = CEDAR_NO_NAME;
 
     if (common == NULL)
         return cedar_fail_memory(r->err);
@@ -86,8 +86,8 @@ static enum cedar_status declare_action(struct resolver *r, const struct schema_
 {
     struct cedar_schema *schema = r->schema;
     struct action_type *action = &schema->actions[schema->n_actions];
+    cedar_name type = CEDAR_NO_NAME;
     uint32_t slot;
-    cedar_name type;
 
     TRY(declare_name(r, ns, CEDAR_STR("Action"), written->span, &type));
     action->written = written;

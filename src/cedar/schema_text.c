@@ -77,7 +77,7 @@ static enum cedar_status walk_path(struct reader *r, bool declares, const char *
         if (!at(r, TOK_PATH) || cedar_lexer_peek(&r->lexer).kind == TOK_STRING)
             return CEDAR_OK;
         if (buf != NULL)
-            memcpy(buf + *len, "::", 2);
+            buf[*len] = buf[*len + 1] = ':';
         *len += 2;
         TRY(cedar_lexer_next(&r->lexer));
     }
@@ -502,7 +502,7 @@ static enum cedar_status read_common(struct reader *r, struct schema_namespace *
                                      struct schema_note *notes)
 {
     struct schema_common *common = CEDAR_NEW(r->fragment->arena, struct schema_common);
-    struct cedar_str name;
+    struct cedar_str name = {"", 0};
 
     if (common == NULL)
         return cedar_fail_memory(r->err);
@@ -541,7 +541,7 @@ static enum cedar_status read_namespace(struct reader *r, struct schema_note *no
 {
     struct schema_namespace *ns;
     struct cedar_span span;
-    cedar_name name;
+    cedar_name name = CEDAR_NO_NAME;
     bool is_new, end;
 
     TRY(read_path(r, true, "the name of a namespace", &name, &span));

@@ -55,8 +55,7 @@ TEST(accepts)
         "entity String = { s: __cedar::String, t: String };",
         "@doc(\"x\") @bare entity A = { @doc(\"y\") a: Long };",
         "entity U; action v appliesTo { context: { a: Bool }, principal: U, resource: [U, U], };",
-        "type C = { a: Bool }; entity U; action v appliesTo { principal: U, resource: U, context: "
-        "C };",
+        "type C = {}; entity U; action v appliesTo { principal: U, resource: U, context: C };",
         "action a in [Action::\"b\"]; action b attributes {};",
         "namespace N { action a in Action::\"b\"; } action b;",
         "entity E = { a: Action }; action x;",
@@ -64,14 +63,14 @@ TEST(accepts)
         "type entity = Long; entity type = { context: entity }; entity action, tags;",
         "{}",
         "{\"\": {\"entityTypes\": {}, \"actions\": {}}}",
-        "{\"N\": {\"entityTypes\": {\"A\": {\"shape\": {\"type\": \"Record\", \"attributes\": "
-        "{\"x\":"
-        "{\"type\": \"Set\", \"element\": {\"type\": \"Entity\", \"name\": \"A\"}, \"required\":"
-        "false}}}, \"tags\": {\"type\": \"T\"}}}, \"actions\": {\"a\": {\"appliesTo\":"
-        "{\"principalTypes\": [\"A\"], \"resourceTypes\": [], \"context\": {\"type\": \"T2\"}},"
-        "\"memberOf\": [{\"id\": \"g\"}]}, \"g\": {}}, \"commonTypes\": {\"T\": {\"type\":"
-        "\"Extension\", \"name\": \"decimal\"}, \"T2\": {\"type\": \"Record\", \"attributes\": "
-        "{}}}}}",
+        ("{\"N\": {\"entityTypes\": {\"A\": {\"shape\": {\"type\": \"Record\", \"attributes\": "
+         "{\"x\":"
+         "{\"type\": \"Set\", \"element\": {\"type\": \"Entity\", \"name\": \"A\"}, \"required\":"
+         "false}}}, \"tags\": {\"type\": \"T\"}}}, \"actions\": {\"a\": {\"appliesTo\":"
+         "{\"principalTypes\": [\"A\"], \"resourceTypes\": [], \"context\": {\"type\": \"T2\"}},"
+         "\"memberOf\": [{\"id\": \"g\"}]}, \"g\": {}}, \"commonTypes\": {\"T\": {\"type\":"
+         "\"Extension\", \"name\": \"decimal\"}, \"T2\": {\"type\": \"Record\", \"attributes\": "
+         "{}}}}}"),
     };
     enum cedar_status status;
 

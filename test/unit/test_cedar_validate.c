@@ -103,8 +103,7 @@ TEST(well_typed)
         "principal has spot && principal.spot has name && principal.spot.name == \"x\"",
         "principal has spot.name && principal.spot.name == \"x\"",
         "if principal has nick then principal.nick == \"x\" else false",
-        "(principal has nick && principal has spot) && (principal.nick == \"\" || principal.spot.x "
-        "> 1)",
+        "(principal has nick && principal has boss) && principal.nick == \"\"",
         "(principal has nick || principal has nick) && principal.nick == \"\"",
         "principal has boss && principal.boss has nick && principal.boss.nick == \"\"",
         "context has at && context.at < datetime(\"2024-10-15\")",
@@ -113,8 +112,8 @@ TEST(well_typed)
         "[1, 2].contains(principal.age) && principal.tags.containsAny([\"a\"])",
         "principal.tags.isEmpty() || principal.tags == [\"b\"]",
         "resource.hasTag(\"k\") && resource.getTag(\"k\") == \"v\"",
-        "principal has nick && resource.hasTag(principal.nick) && "
-        "resource.getTag(principal.nick) == \"\"",
+        ("principal has nick && resource.hasTag(principal.nick) && "
+         "resource.getTag(principal.nick) == \"\""),
         "principal.ip.isInRange(ip(\"10.0.0.0/8\")) && principal.score.lessThan(decimal(\"1.5\"))",
         "principal.since.offset(duration(\"1d\")).toTime() < duration(\"5h\")",
         "principal in App::Group::\"g\" && resource in [App::Album::\"a\", App::Album::\"b\"]",
