@@ -166,7 +166,7 @@ static void draw_sights(struct sight *sights, unsigned n)
     unsigned projects = n > 10 ? (n - 10) / 5 + 1 : 1;
     uint64_t seed = 42;
 
-    for (int i = 0; i < REQUESTS; i++) {
+    for (unsigned i = 0; i < REQUESTS; i++) {
         struct sight *s = &sights[i];
         unsigned project = next_random(&seed) % projects, pick = next_random(&seed) % 8;
 

@@ -269,6 +269,7 @@ static void put_expr(struct out *o, const struct cedar_expr *e)
 static void put_scope_uid(struct out *o, const struct cedar_scope *scope, const char *slot)
 {
     if (scope->has_slot) {
+        assert(slot != NULL); /* an action has none */
         put_text(o, "slot", cedar_str(slot));
     } else {
         key(o, "entity");

@@ -177,7 +177,7 @@ TEST(requests)
 {
     struct cedar_parsed_request *parsed;
     const struct cedar_request *r;
-    struct cedar_error err;
+    struct cedar_error err = {0};
 
     CHECK_INT(cedar_request_parse(names, NULL,
                                   CEDAR_STR("{\"principal\": \"U::\\\"a\\\"\", \"action\": " U(
