@@ -111,6 +111,7 @@ static pid_t start_agent(const struct start *s)
 }
 
 static const struct bpf_rule init_calls[] = {
+    CALL(sigaltstack), /* harmless; the sanitizers' runtime asks for it */
     CALL(read),
     CALL(recvmsg),
     CALL(sendmsg),
