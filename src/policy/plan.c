@@ -405,7 +405,7 @@ static bool link_is_safe(struct planning *x, const struct alias *a)
         const struct plan_mount *m = covering(x->plan, at);
         bool is_mount = m != NULL && strcmp(m->path, at) == 0;
 
-        if (!(is_mount && !first) && m != NULL && m->access == PLAN_WRITE &&
+        if (!(is_mount && !first) && m != NULL && !m->fresh && m->access == PLAN_WRITE &&
             (surveyor_decides(x->v, VERB_DELETE, RESOURCE_FILE, str_of(at), -1) <= OUTCOME_ASK ||
              surveyor_decides(x->v, VERB_WRITE, RESOURCE_FILE, str_of(at), -1) <= OUTCOME_ASK))
             return false;

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "base/mem.h"
+#include "policy/plan.h"
 #include "policy/policy.h"
 
 #include <stdlib.h>
@@ -480,10 +481,49 @@ TEST(rules_hold_for_what_a_link_leads_to)
     world_remove(&w);
 }
 
+TEST(a_link_that_the_agent_can_change_decides_nothing)
+{
+    static const char *const texts[] = {
+        "permit (principal, action, resource in Dir::\"~/cache\");",     /* ~ is not the agent's */
+        "permit (principal, action, resource in Dir::\"~/work/link\");", /* the workspace is */
+        "forbid (principal, action, resource in Dir::\"~/work/link\");"};
+    struct plan_host host;
+    struct arena arena = {0};
+    struct err e = {0};
+    struct world w;
+
+    world_make(&w);
+    AUTO_FREE char *link = xasprintf("%s/link", w.work);
+    CHECK(symlink(w.elsewhere, link) == 0);
+    CHECK(plan_host_probe(&host, &arena, &e));
+    CHECK(host.ntops > 0);
+    struct session s = {str_of("a"), str_of("u"), str_of(w.home), str_of(w.work), 0};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        AUTO_FREE char *text = xasprintf("%s permit (principal, action, resource) when "
+                                         "{ resource in principal.workspace };",
+                                         texts[i]);
+        struct policy_text t = {"t", str_of(text)};
+        struct policy *p = policy_load(&t, 1, w.home, &e);
+        struct plan plan;
+
+        CHECK(p != NULL && policy_resolve(p, &s, &e));
+        bool good = policy_plan(p, &s, &host, &plan, &e);
+        CHECK(good == (i != 1));
+        CHECK(good || strstr(e.text, "a symbolic link that the agent can change") != NULL);
+        if (good)
+            plan_release(&plan);
+        policy_free(p);
+    }
+    (void)unlink(link);
+    arena_release(&arena);
+    world_remove(&w);
+}
+
 UNIT_MAIN(UNIT(nothing_permits_is_deny), UNIT(the_strictest_wins), UNIT(ask_needs_a_permit),
           UNIT(an_error_in_a_forbid_denies), UNIT(an_error_in_a_permit_does_not_permit),
           UNIT(the_home_is_expanded), UNIT(a_domain_is_not_a_prefix_or_suffix),
           UNIT(addresses_lie_in_nets), UNIT(a_path_has_bounds),
           UNIT(labels_are_groups_of_the_agent), UNIT(what_is_wrong_is_said_with_its_place),
           UNIT(ids_of_several_files_are_distinct), UNIT(deciding_allocates_nothing),
-          UNIT(a_packed_policy_is_the_same), UNIT(rules_hold_for_what_a_link_leads_to))
+          UNIT(a_packed_policy_is_the_same), UNIT(rules_hold_for_what_a_link_leads_to),
+          UNIT(a_link_that_the_agent_can_change_decides_nothing))
