@@ -182,6 +182,7 @@ static bool start_jail(struct keeper *k, int tty, struct err *e)
         .host_ports = o->plan->ports,
         .nhost_ports = o->plan->nports,
         .stdio = {0, 1, 2},
+        .min_landlock = (int)o->settings->minimum_landlock,
         .limits = {.processes = (uint64_t)o->settings->limit_processes,
                    .file_size = (uint64_t)o->settings->limit_file_size,
                    .open_files = (uint64_t)o->settings->limit_files},
