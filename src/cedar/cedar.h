@@ -201,7 +201,8 @@ struct cedar_field;
  * duplicates; records may not.
  */
 struct cedar_value {
-    uint8_t kind; /* enum cedar_kind */
+    uint8_t kind;   /* enum cedar_kind */
+    uint8_t sorted; /* set by the library for its own large sets; leave it 0 */
     uint32_t len;
     union {
         bool boolean;
@@ -391,7 +392,7 @@ enum cedar_status cedar_policies_rename(struct cedar_policies *policies, cedar_r
                                         cedar_prefix_fn *prefix, void *ctx,
                                         struct cedar_error *err);
 
-/* Prints the policies in canonical form, without comments (JSON has none either). */
+/* Prints the policies as the formatter would, without comments (the tree holds none). */
 enum cedar_status cedar_policies_print(const struct cedar_policies *policies, cedar_write_fn *write,
                                        void *ctx, struct cedar_error *err);
 /* Writes them in the JSON policy format: a policy set. */
@@ -576,8 +577,9 @@ void cedar_decide(const struct cedar_program *program, const struct cedar_entiti
                   struct cedar_answer *answer);
 
 /*
- * Whether a policy of this effect exists whose scope admits the request (its conditions are
- * not evaluated); false on exhaustion. The second asks the same of one policy.
+ * Whether a policy of this effect exists whose scope admits the request; false on exhaustion.
+ * Conditions are not evaluated, but for leading ones of the form `resource in X` that the index
+ * knows like a scope. The second asks one policy, of its scope alone.
  */
 bool cedar_scope_admits(const struct cedar_program *program, const struct cedar_entities *entities,
                         const struct cedar_request *request, enum cedar_effect effect,

@@ -7,6 +7,7 @@
 #include "names.h"
 #include "parser.h"
 #include "program.h"
+#include "value.h"
 
 #define TRY(call)                        \
     do {                                 \
@@ -98,6 +99,8 @@ static enum cedar_status fold_set(struct compiler *c, const struct cedar_expr *e
     for (uint32_t i = 0; i < e->u.list.n && *folded; i++)
         TRY(fold(c, e->u.list.items[i], &items[i], folded));
     *out = cedar_set(items, e->u.list.n);
+    if (*folded)
+        cedar_set_sort(out, items);
     return CEDAR_OK;
 }
 

@@ -81,32 +81,64 @@ static bool is_in(struct run *r, const struct cedar_uid *uid, const struct cedar
     return cedar_uid_eq(uid, target) || cedar_machine_has_ancestor(r->m, ancestors, target);
 }
 
-/* top in right, where right is an entity or a set of them */
-static bool in(struct run *r, const struct cedar_value *right)
+/* Looks for the entity and its ancestors in a large set, rather than for the set in them. */
+static bool is_in_sorted(struct run *r, const struct cedar_uid *uid, const struct cedar_value *set,
+                         const struct ancestors *ancestors)
 {
-    const struct cedar_value *items = right;
-    const struct cedar_uid *uid = r->top->uid;
-    struct ancestors ancestors;
-    bool found = false;
-    uint32_t n = 1;
+    struct cedar_value value = cedar_entity(uid);
+    bool found = cedar_set_contains(set, &value, &r->m->budget);
 
-    if (!run_want(r, r->top, CEDAR_ENTITY))
-        return false;
-    if (right->kind == CEDAR_SET) {
-        items = right->items;
-        n = right->len;
+    for (uint32_t i = 0; i < ancestors->n && !found; i++) {
+        for (uint32_t k = 0; k < ancestors->segments[i].n && !found; k++) {
+            value.uid = &ancestors->segments[i].uids[k];
+            found = cedar_set_contains(set, &value, &r->m->budget);
+        }
     }
+    return found && cedar_machine_spend(r->m, 0);
+}
+
+static bool is_in_set(struct run *r, const struct cedar_uid *uid, const struct cedar_value *set,
+                      const struct ancestors *ancestors)
+{
+    if (set->sorted)
+        return is_in_sorted(r, uid, set, ancestors);
+    for (uint32_t i = 0; i < set->len; i++)
+        if (is_in(r, uid, set->items[i].uid, ancestors))
+            return true;
+    return false;
+}
+
+/* Whether the right side of `in` is an entity or a set of nothing else. */
+static bool want_entities(struct run *r, const struct cedar_value *right)
+{
+    uint32_t n = right->sorted ? 1 : right->len; /* a sorted set is of one kind */
+
+    if (right->kind != CEDAR_SET)
+        return run_want(r, right, CEDAR_ENTITY);
     if (!cedar_machine_spend(r->m, n / 16))
         return false;
     for (uint32_t i = 0; i < n; i++)
-        if (!run_want(r, &items[i], CEDAR_ENTITY))
+        if (!run_want(r, &right->items[i], CEDAR_ENTITY))
             return false;
+    return true;
+}
+
+/* top in right */
+static bool in(struct run *r, const struct cedar_value *right)
+{
+    struct ancestors ancestors;
+    const struct cedar_uid *uid;
+    bool found;
+
+    if (!run_want(r, r->top, CEDAR_ENTITY) || !want_entities(r, right))
+        return false;
+    uid = r->top->uid;
     if (!cedar_machine_ancestors(r->m, uid, &ancestors))
         return false;
-    for (uint32_t i = 0; i < n && !found; i++)
-        found = is_in(r, uid, items[i].uid, &ancestors);
+    found = right->kind == CEDAR_SET ? is_in_set(r, uid, right, &ancestors)
+                                     : is_in(r, uid, right->uid, &ancestors);
     *r->top = cedar_bool(found);
-    return !r->m->exhausted;
+    return !r->m->exhausted && cedar_machine_spend(r->m, 0);
 }
 
 /* Longs, datetimes and durations have an order; both sides must be of one kind. */

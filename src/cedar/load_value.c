@@ -6,6 +6,7 @@
 #include "load.h"
 #include "names.h"
 #include "parse_help.h"
+#include "value.h"
 
 #include <stdlib.h>
 
@@ -184,6 +185,7 @@ static enum cedar_status load_set(struct cedar_loader *l, const struct cedar_jso
     for (uint32_t i = 0; i < json->n; i++)
         TRY(cedar_load_value(l, &json->items[i], element, &items[i]));
     *out = cedar_set(items, json->n);
+    cedar_set_sort(out, items);
     return CEDAR_OK;
 }
 

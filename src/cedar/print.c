@@ -378,12 +378,26 @@ static void put_all(struct cedar_buf *buf, const struct cedar_policies *policies
     }
 }
 
+/* The text as the formatter lays it out; as it is where it is nested too deep to be read back. */
+static enum cedar_status lay_out(const struct cedar_allocator *alloc, struct cedar_str text,
+                                 cedar_write_fn *write, void *ctx, struct cedar_error *err)
+{
+    enum cedar_status status = cedar_format(alloc, text, write, ctx, err);
+
+    if (status != CEDAR_ERR_LIMIT)
+        return status;
+    if (write(ctx, text.ptr, text.len))
+        return CEDAR_OK;
+    return cedar_fail(err, CEDAR_ERR_INVALID, (struct cedar_str){NULL, 0},
+                      (struct cedar_span){0, 0}, "the text could not be written");
+}
+
 enum cedar_status cedar_policies_print(const struct cedar_policies *policies, cedar_write_fn *write,
                                        void *ctx, struct cedar_error *err)
 {
     const struct cedar_allocator *a = &policies->arena.alloc;
     struct cedar_buf buf = {NULL, 0, 0};
-    bool ok;
+    enum cedar_status status;
 
     put_all(&buf, policies); /* measures */
     buf.cap = buf.len + 1;
@@ -392,10 +406,7 @@ enum cedar_status cedar_policies_print(const struct cedar_policies *policies, ce
         return cedar_fail_memory(err);
     buf.len = 0;
     put_all(&buf, policies);
-    ok = write(ctx, buf.ptr, buf.len);
+    status = lay_out(a, (struct cedar_str){buf.ptr, buf.len}, write, ctx, err);
     a->resize(a->ctx, buf.ptr, buf.cap, 0);
-    if (ok)
-        return CEDAR_OK;
-    return cedar_fail(err, CEDAR_ERR_INVALID, (struct cedar_str){NULL, 0},
-                      (struct cedar_span){0, 0}, "the text could not be written");
+    return status;
 }

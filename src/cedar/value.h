@@ -22,6 +22,12 @@ bool cedar_set_contains_all(const struct cedar_value *set, const struct cedar_va
 bool cedar_set_contains_any(const struct cedar_value *set, const struct cedar_value *items,
                             uint32_t *budget);
 
+/*
+ * A set of many strings, longs or entities, all of one kind, is put in order and marked, so that
+ * it is searched by halves. items belong to the caller, who gives the set away as sorted.
+ */
+void cedar_set_sort(struct cedar_value *set, struct cedar_value *items);
+
 /* The field of that name, or NULL. */
 static inline const struct cedar_value *cedar_field_find(const struct cedar_field *fields,
                                                          uint32_t n, cedar_name name)

@@ -240,6 +240,29 @@ TEST(sets)
         {"context.set.containsAny([])", 'f'},
         {"[].isEmpty() && !context.set.isEmpty()", 't'},
         {"1 == [1].contains(1)", 'f'},
+        {"[9, 8, 7, 6, 5, 4, 3, 2, 1, 1].contains(context.n)", 't'},
+        {"[9, 8, 7, 6, 4, 3, 2, 1, 1, 0].contains(context.n)", 'f'},
+        {"[\"i\", \"h\", \"g\", \"ff\", \"e\", \"d\", \"abc\", \"b\", \"\"].contains(context.s)",
+         't'},
+        {"[\"i\", \"h\", \"g\", \"ff\", \"e\", \"d\", \"abd\", \"b\", \"\"].contains(context.s)",
+         'f'},
+        {"[9, 8, 7, 6, 5, 4, 3, 2, 1].contains(\"5\")", 'f'},
+        {"[9, 8, 7, 6, 5, 4, 3, 2, 1] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 9]", 't'},
+        {"[9, 8, 7, 6, 5, 4, 3, 2, 1].containsAll(context.set)", 't'},
+        {"[9, 8, 7, 6, 5, 4, 3, 2].containsAll(context.set)", 'f'},
+        {"principal in [G::\"1\", G::\"2\", G::\"3\", G::\"4\", G::\"5\", G::\"6\", G::\"7\", "
+         "G::\"8\", "
+         "G::\"top\"]",
+         't'},
+        {"principal in [G::\"1\", G::\"2\", G::\"3\", G::\"4\", G::\"5\", G::\"6\", G::\"7\", "
+         "G::\"8\", "
+         "U::\"a\"]",
+         't'},
+        {"principal in [G::\"1\", G::\"2\", G::\"3\", G::\"4\", G::\"5\", G::\"6\", G::\"7\", "
+         "G::\"8\", "
+         "U::\"g\"]",
+         'f'},
+        {"principal in [9, 8, 7, 6, 5, 4, 3, 2, 1]", 'T'},
         {"context.n.contains(1)", 'T'},
         {"[1].containsAll(1)", 'T'},
         {"context.isEmpty()", 'T'},
