@@ -12,6 +12,8 @@
 #include "arena.h"
 #include "text.h"
 
+#define CEDAR_MAX_HAS 32 /* names in the path of a `has` */
+
 enum cedar_var { VAR_PRINCIPAL, VAR_ACTION, VAR_RESOURCE, VAR_CONTEXT };
 enum cedar_slot { SLOT_PRINCIPAL, SLOT_RESOURCE };
 

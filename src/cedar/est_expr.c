@@ -164,24 +164,43 @@ static enum cedar_status read_var(struct est *in, const struct cedar_json *json,
     return est_wrong(in, json->span, "a variable is principal, action, resource or context");
 }
 
-static enum cedar_status read_attr(struct est *in, const struct cedar_json *json,
-                                   struct cedar_expr *e, struct cedar_expr **out)
+static enum cedar_status read_get(struct est *in, const struct cedar_json *json,
+                                  struct cedar_expr *e, struct cedar_expr **out)
 {
     struct cedar_str attr = {0};
-    cedar_name *path;
 
     TRY(est_expr_member(in, json, "left", &e->a));
     TRY(est_string_member(in, json, "attr", &attr));
-    if (e->kind == EXPR_GET) {
-        TRY(est_name_of(in, attr, &e->u.name));
-        return est_node(in, e, out);
-    }
-    path = CEDAR_NEW(&in->into->arena, cedar_name);
+    TRY(est_name_of(in, attr, &e->u.name));
+    return est_node(in, e, out);
+}
+
+/* The attribute of a `has`: a string, or an array of them for a path (has a.b.c). */
+static enum cedar_status read_has(struct est *in, const struct cedar_json *json,
+                                  struct cedar_expr *e, struct cedar_expr **out)
+{
+    const struct cedar_json *attr = NULL, *items;
+    cedar_name *path;
+    uint32_t n;
+
+    TRY(est_expr_member(in, json, "left", &e->a));
+    TRY(est_member(in, json, "attr", &attr));
+    items = attr->kind == JSON_ARRAY ? attr->items : attr;
+    n = attr->kind == JSON_ARRAY ? attr->n : 1;
+    if (n < 1 || n > CEDAR_MAX_HAS)
+        return est_wrong(in, attr->span, "`has` takes a path of 1 to 32 names");
+    path = CEDAR_NEW_N(&in->into->arena, cedar_name, n);
     if (path == NULL)
         return est_no_memory(in);
-    TRY(est_name_of(in, attr, path));
+    for (uint32_t i = 0; i < n; i++) {
+        if (items[i].kind != JSON_STRING)
+            return est_expected(in, &items[i], "a string");
+        if (n > 1 && (!cedar_is_ident(items[i].string) || cedar_is_reserved(items[i].string)))
+            return est_wrong(in, items[i].span, "the names of a path must be identifiers");
+        TRY(est_name_of(in, items[i].string, &path[i]));
+    }
     e->u.path.names = path;
-    e->u.path.n = 1;
+    e->u.path.n = n;
     return est_node(in, e, out);
 }
 
@@ -333,8 +352,8 @@ enum cedar_status cedar_est_expr(struct est *in, const struct cedar_json *json,
         enum cedar_expr_kind kind;
         reader *read;
     } forms[] = {
-        {"Var", EXPR_VAR, read_var},        {".", EXPR_GET, read_attr},
-        {"has", EXPR_HAS, read_attr},       {"!", EXPR_NOT, read_unary},
+        {"Var", EXPR_VAR, read_var},        {".", EXPR_GET, read_get},
+        {"has", EXPR_HAS, read_has},        {"!", EXPR_NOT, read_unary},
         {"neg", EXPR_NEG, read_unary},      {"like", EXPR_LIKE, read_like},
         {"is", EXPR_IS, read_is},           {"Set", EXPR_SET, read_set},
         {"if-then-else", EXPR_IF, read_if},

@@ -105,7 +105,7 @@ static void put_attr(struct out *o, const char *op, const struct cedar_expr *lef
  */
 static void put_has(struct out *o, const struct cedar_expr *e, uint32_t n)
 {
-    struct cedar_expr owners[32];
+    struct cedar_expr owners[CEDAR_MAX_HAS];
     const struct cedar_expr *owner = e->a;
 
     if (n > 1) {

@@ -130,7 +130,7 @@ static enum cedar_status parse_add(struct cedar_parser *p, struct cedar_expr **o
 static enum cedar_status parse_has(struct cedar_parser *p, uint32_t start, struct cedar_expr **out)
 {
     struct cedar_expr e = {.kind = EXPR_HAS, .a = *out};
-    cedar_name path[32], *copy;
+    cedar_name path[CEDAR_MAX_HAS], *copy;
     struct cedar_str name = {0};
     uint32_t n = 0;
 

@@ -271,6 +271,46 @@ TEST(warns_of_the_impossible)
     end(&s);
 }
 
+/* Policies of the JSON format, where `has` takes a path as an array. */
+static enum cedar_status validate_json(struct setting *s, const char *attr)
+{
+    static const char form[] =
+        "{\"effect\": \"permit\", \"principal\": {\"op\": \"is\", \"entity_type\": \"App::User\"},"
+        "\"action\": {\"op\": \"All\"}, \"resource\": {\"op\": \"All\"}, \"conditions\": "
+        "[{\"kind\":"
+        "\"when\", \"body\": {\"&&\": {\"left\": {\"has\": {\"left\": {\"Var\": \"principal\"},"
+        "\"attr\": %s}}, \"right\": {\"==\": {\"left\": {\".\": {\"left\": {\".\": {\"left\": "
+        "{\"Var\":"
+        "\"principal\"}, \"attr\": \"spot\"}}, \"attr\": \"name\"}}, \"right\": {\"Value\": "
+        "\"x\"}}}}}}]}";
+    struct cedar_policies *policies = NULL;
+    char text[1024];
+    enum cedar_status status;
+
+    snprintf(text, sizeof(text), form, attr);
+    status = cedar_policies_parse_json(s->names, NULL, cedar_str(text), &policies, &s->err);
+    if (status == CEDAR_OK)
+        status =
+            cedar_validate_policies(s->schema, policies, collect, &s->found, &s->valid, &s->err);
+    cedar_policies_free(policies);
+    return status;
+}
+
+TEST(json_policies)
+{
+    struct setting s = begin(NULL);
+
+    CHECK_INT(validate_json(&s, "[\"spot\", \"name\"]"), CEDAR_OK);
+    CHECK(s.valid);
+    CHECK_INT(validate_json(&s, "\"spot\""), CEDAR_OK);
+    CHECK(!s.valid);
+    CHECK(strstr(s.found.text, "attribute `name` of") != NULL);
+    CHECK_INT(validate_json(&s, "[]"), CEDAR_ERR_SYNTAX);
+    CHECK_INT(validate_json(&s, "[\"a b\", \"c\"]"), CEDAR_ERR_SYNTAX);
+    CHECK_INT(validate_json(&s, "[\"a\", 1]"), CEDAR_ERR_SYNTAX);
+    end(&s);
+}
+
 TEST(templates_and_links)
 {
     struct setting s = begin(NULL);
@@ -532,6 +572,6 @@ TEST(deep_conditions)
 }
 
 UNIT_MAIN(UNIT(well_typed), UNIT(ill_typed), UNIT(tells_all_mistakes_once), UNIT(scopes),
-          UNIT(warns_of_the_impossible), UNIT(templates_and_links), UNIT(names_must_be_shared),
-          UNIT(requests), UNIT(entities_of_a_request), UNIT(entities),
+          UNIT(warns_of_the_impossible), UNIT(json_policies), UNIT(templates_and_links),
+          UNIT(names_must_be_shared), UNIT(requests), UNIT(entities_of_a_request), UNIT(entities),
           UNIT(survives_failing_allocations), UNIT(deep_conditions))
