@@ -27,7 +27,7 @@ struct conn {
     int fd;            /* the agent's side until RELAY */
     struct host *host; /* held; NULL for a literal address */
     struct dial_target target;
-    char text[ADDR_TEXT_MAX]; /* the literal address that target.host points to */
+    char text[ADDR_TEXT_MAX]; /* the address that the agent dialled; target points to it */
     struct event watch, grace;
     uint32_t question;
     struct lookup *lookup;
@@ -229,7 +229,7 @@ static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
         return;
     }
     c->id = id;
-    c->event = v->event;
+    c->event = c->target.cause = v->event;
     c->state = CONN_LOOKUP;
     c->lookup = lookup_start(c->all->gate->resolver, &c->host->name, on_lookup, c);
 }
@@ -242,6 +242,7 @@ static void ask_by_name(struct conn *c)
     action_init(&a, VERB_CONNECT, RESOURCE_HOST, c->target.host);
     action_int(&a, FIELD_PORT, c->target.port);
     action_int(&a, FIELD_NAMED, 1);
+    a.dialled = c->target.dialled;
     c->question = gate_ask(g->asker, &a, on_verdict, c);
     if (c->question != 0)
         return;
@@ -277,12 +278,13 @@ static void on_watch(evutil_socket_t fd, short what, void *arg)
 static void aim(struct conn *c, const struct addr *to, uint16_t port)
 {
     c->target.port = port;
+    addr_text(to, c->text);
+    c->target.dialled = str_of(c->text);
     if (c->host != NULL) {
         c->target.host = name_str(&c->host->name);
         c->target.named = true;
         return;
     }
-    addr_text(to, c->text);
     c->target.host = addr_is_loopback(to) ? STR("localhost") : str_of(c->text);
     c->target.n = 1;
     c->target.addrs[0] = *to;

@@ -188,6 +188,8 @@ static bool ask_about(struct dial *d, size_t i, bool itself)
     action_int(&action, FIELD_PORT, t->port);
     action_int(&action, FIELD_NAMED, t->named && !itself ? 1 : 0);
     action_str(&action, FIELD_ADDRESS, str_of(text));
+    action.dialled = t->dialled;
+    action.cause = t->cause;
     d->itself = itself;
     d->question = gate_ask(d->gate->asker, &action, on_verdict, d);
     if (d->question == 0)

@@ -20,6 +20,8 @@ struct dial;
 struct dial_target {
     struct str host; /* the resource that is judged; must live as long as the dial */
     bool named;      /* the agent gave a name */
+    struct str dialled; /* the address that the agent connected to; lives as long as host */
+    uint64_t cause;     /* event of the decision on the name, 0: there was none */
     uint16_t port;
     size_t n; /* addresses beyond DIAL_ADDRS_MAX are not tried */
     struct addr addrs[LOOKUP_ADDRS_MAX];

@@ -257,11 +257,8 @@ static uint64_t record_action(struct judge *j, const struct action *a, struct er
 static void attribute(struct judge *j, struct action *a)
 {
     if (a->pid == 0 && a->verb == VERB_CONNECT && a->has[FIELD_PORT]) {
-        /* What a named connection was made to is an address of the gate's own, not this one. */
-        bool named = a->has[FIELD_NAMED] && a->field[FIELD_NAMED].num != 0;
-        struct str address = named ? (struct str){"", 0} : text_of(a, FIELD_ADDRESS);
-
-        a->pid = causes_match(&j->causes, j->hooks.now_ms(j->hooks.arg), address,
+        /* What the process dialled may be an address of the gate's own that stands for a name. */
+        a->pid = causes_match(&j->causes, j->hooks.now_ms(j->hooks.arg), a->dialled,
                               a->field[FIELD_PORT].num);
     }
     if (a->cause == 0)

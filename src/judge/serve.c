@@ -41,6 +41,7 @@ struct serve {
     struct event_base *base;
     struct event *due;
     struct link link[PEER_COUNT];
+    int gate_fd; /* -1: this session has no gate */
     struct frame_in in;
     int code; /* exit code, valid when `done` */
     bool done;
@@ -349,9 +350,8 @@ static bool set_up(struct serve *s, struct judge_config *c, struct policy **poli
     s->due = s->base != NULL ? event_new(s->base, -1, 0, on_due, s) : NULL;
     if (s->due == NULL)
         return err_set(e, EX_ROLE, "the event loop cannot be set up");
-    int gate = fd_set_cloexec(ROLE_FD_JUDGE_GATE, true) ? ROLE_FD_JUDGE_GATE : -1;
     return link_start(s, PEER_KEEPER, ROLE_FD_KEEPER, e) &&
-           link_start(s, PEER_KERN, ROLE_FD_JUDGE_KERN, e) && link_start(s, PEER_GATE, gate, e) &&
+           link_start(s, PEER_KERN, ROLE_FD_JUDGE_KERN, e) && link_start(s, PEER_GATE, s->gate_fd, e) &&
            confine(e);
 }
 
@@ -372,6 +372,8 @@ int judge_main(void)
     struct policy *policy = NULL;
     struct err e = {0};
 
+    /* Looked at before anything else is opened, which would take the number of a missing gate. */
+    s->gate_fd = fd_set_cloexec(ROLE_FD_JUDGE_GATE, true) ? ROLE_FD_JUDGE_GATE : -1;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the record */

@@ -114,7 +114,7 @@ static unsigned traps_of(const struct plan *plan)
         traps |= TRAP_WRITE;
     if (plan->traps & PLAN_TRAP_READ)
         traps |= TRAP_READ;
-    if (plan->traps & PLAN_TRAP_CONNECT)
+    if (plan->gate || (plan->traps & PLAN_TRAP_CONNECT) != 0) /* whose connection it is */
         traps |= TRAP_CONNECT;
     return traps;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Tags of the fixed parts; context fields follow at TAG_FIELD + field_id. */
-enum { TAG_VERB = 1, TAG_KIND, TAG_RESOURCE, TAG_PID, TAG_PARENT, TAG_CAUSE, TAG_FIELD = 32 };
+enum { TAG_VERB = 1, TAG_KIND, TAG_RESOURCE, TAG_PID, TAG_PARENT, TAG_CAUSE, TAG_DIALLED, TAG_FIELD = 32 };
 enum { TAG_OUTCOME = 1, TAG_EVENT, TAG_DUTIES, TAG_RULES, TAG_REASON };
 
 static const char *const verb_names[] = {
@@ -129,6 +129,8 @@ void action_put(struct frame_out *f, const struct action *a)
     frame_put_int(f, TAG_PID, a->pid);
     frame_put_int(f, TAG_PARENT, a->parent);
     frame_put_int(f, TAG_CAUSE, (int64_t)a->cause);
+    if (a->dialled.n > 0)
+        frame_put_str(f, TAG_DIALLED, a->dialled);
     for (unsigned i = 0; i < FIELD_COUNT; i++) {
         uint8_t tag = (uint8_t)(TAG_FIELD + i);
 
@@ -217,6 +219,9 @@ static bool get_fixed(struct action *a, const struct frame_field *x)
     case TAG_CAUSE:
         a->cause = (uint64_t)x->num;
         return int_in(x, 0, INT64_MAX);
+    case TAG_DIALLED:
+        a->dialled = x->bytes;
+        return x->kind == FRAME_BYTES && x->bytes.n <= ACTION_DIALLED_MAX && clean(x->bytes);
     default:
         return get_context(a, x);
     }

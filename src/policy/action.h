@@ -46,6 +46,7 @@ enum outcome { OUTCOME_ALLOW, OUTCOME_ASK, OUTCOME_DENY, OUTCOME_FREEZE, OUTCOME
 #define OUTCOME_COUNT 5
 
 #define ACTION_RESOURCE_MAX 4096 /* bytes of a resource's id */
+#define ACTION_DIALLED_MAX  64
 #define VERDICT_RULES_MAX   8    /* rules named in a verdict */
 #define VERDICT_REASON_MAX  512
 
@@ -55,6 +56,7 @@ struct action {
     struct str resource;
     pid_t pid;      /* subject process as the adapter sees it, 0 if unknown */
     pid_t parent;   /* exec: the process that started it, 0 if unknown */
+    struct str dialled; /* connect: the address that the process dialled; tells whose it is */
     uint64_t cause; /* sequence number of the event that led here, 0 if the judge should know */
     bool has[FIELD_COUNT];
     struct {

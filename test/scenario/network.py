@@ -71,6 +71,8 @@ def a_named_host_service_is_reached(rope):
     check(server.hits == 2)
     lines = [e for e in rope.log() if e.get("verb") == "connect" and e.get("outcome") == "allow"]
     check(lines and lines[0]["resource"]["id"] == "localhost", lines)
+    execs = {e["seq"] for e in rope.log() if e.get("verb") == "exec"}
+    check(lines[0].get("cause") in execs and lines[0].get("pid"), "no cause", lines)
 
 
 def the_agents_own_loopback_works(rope):
