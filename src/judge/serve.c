@@ -351,8 +351,8 @@ static bool set_up(struct serve *s, struct judge_config *c, struct policy **poli
     if (s->due == NULL)
         return err_set(e, EX_ROLE, "the event loop cannot be set up");
     return link_start(s, PEER_KEEPER, ROLE_FD_KEEPER, e) &&
-           link_start(s, PEER_KERN, ROLE_FD_JUDGE_KERN, e) && link_start(s, PEER_GATE, s->gate_fd, e) &&
-           confine(e);
+           link_start(s, PEER_KERN, ROLE_FD_JUDGE_KERN, e) &&
+           link_start(s, PEER_GATE, s->gate_fd, e) && confine(e);
 }
 
 static bool say(enum message m, const char *text)
