@@ -3,6 +3,8 @@
 
 enum { TEXT, ESCAPE, CSI, PRIVATE };
 
+#define NUMBER_MAX 99999u
+
 static void parameter_ends(struct screen *s)
 {
     if (s->number == 47 || s->number == 1047 || s->number == 1049)
@@ -13,7 +15,7 @@ static void parameter_ends(struct screen *s)
 static void private_byte(struct screen *s, unsigned char c)
 {
     if (c >= '0' && c <= '9') {
-        if (s->number < 1000)
+        if (s->number <= NUMBER_MAX) /* beyond, it is no mode that is known here */
             s->number = s->number * 10 + (c - '0');
     } else if (c == ';') {
         parameter_ends(s);

@@ -15,7 +15,7 @@
 struct screen {
     bool alternate; /* the alternate screen is showing */
     unsigned char state, match;
-    unsigned number; /* parameter being read, at most 9999 */
+    unsigned number; /* parameter being read, bounded */
 };
 
 /* Zero-initialised to start. Takes any bytes, split anywhere. */
