@@ -114,9 +114,9 @@ def find(record, test):
     for line in record:
         if test(line):
             rules = ", ".join(line.get("rules") or [])
-            why = line.get("reason") or line.get("text") or ""
+            why = (line.get("reason") or line.get("text") or "").split(";")[0]
             return (line.get("outcome") or line.get("event"),
-                    f"rule {rules}: {why}" if rules else why.split(";")[0])
+                    f"rule {rules}: {why}" if rules else why)
     return None
 
 
