@@ -99,33 +99,34 @@ static void put_attr(struct out *o, const char *op, const struct cedar_expr *lef
     cedar_json_end(&o->w, '}');
 }
 
-/*
- * a has x.y.z is written as the format knows it: a has x && a.x has y && a.x.y has z, the
- * conjunctions nested to the left as the parser would.
- */
-static void put_has(struct out *o, const struct cedar_expr *e, uint32_t n)
+/* "has": {"left", "attr"}; a path of several names is a list. */
+static void put_has(struct out *o, const struct cedar_expr *e)
 {
-    struct cedar_expr owners[CEDAR_MAX_HAS];
-    const struct cedar_expr *owner = e->a;
-
-    if (n > 1) {
-        key(o, "&&");
-        cedar_json_begin(&o->w, '{');
-        key(o, "left");
-        cedar_json_begin(&o->w, '{');
-        put_has(o, e, n - 1);
-        cedar_json_end(&o->w, '}');
-        key(o, "right");
-        cedar_json_begin(&o->w, '{');
-        for (uint32_t i = 0; i + 1 < n; i++) {
-            owners[i] = (struct cedar_expr){.kind = EXPR_GET, .u.name = e->u.path.names[i]};
-            owners[i].a = i > 0 ? &owners[i - 1] : e->a;
-            owner = &owners[i];
-        }
+    if (e->u.path.n == 1) {
+        put_attr(o, "has", e->a, e->u.path.names[0]);
+        return;
     }
-    put_attr(o, "has", owner, e->u.path.names[n - 1]);
-    if (n > 1) {
-        cedar_json_end(&o->w, '}');
+    key(o, "has");
+    cedar_json_begin(&o->w, '{');
+    put_under(o, "left", e->a);
+    key(o, "attr");
+    cedar_json_begin(&o->w, '[');
+    for (uint32_t i = 0; i < e->u.path.n; i++)
+        cedar_json_put_string(&o->w, cedar_name_str(o->names, e->u.path.names[i]));
+    cedar_json_end(&o->w, ']');
+    cedar_json_end(&o->w, '}');
+}
+
+/* A literal for each character, as the format's other implementations write it. */
+static void put_literals(struct out *o, struct cedar_str s)
+{
+    size_t n;
+
+    for (size_t i = 0; i < s.len; i += n) {
+        for (n = 1; i + n < s.len && ((uint8_t)s.ptr[i + n] & 0xc0) == 0x80; n++)
+            ;
+        cedar_json_begin(&o->w, '{');
+        put_text(o, "Literal", (struct cedar_str){s.ptr + i, n});
         cedar_json_end(&o->w, '}');
     }
 }
@@ -140,11 +141,7 @@ static void put_like(struct out *o, const struct cedar_expr *e)
     for (uint32_t i = 0; i < e->u.pattern.n; i++) {
         if (i > 0)
             cedar_json_put_string(&o->w, CEDAR_STR("Wildcard"));
-        if (e->u.pattern.pieces[i].len > 0) {
-            cedar_json_begin(&o->w, '{');
-            put_text(o, "Literal", e->u.pattern.pieces[i]);
-            cedar_json_end(&o->w, '}');
-        }
+        put_literals(o, e->u.pattern.pieces[i]);
     }
     cedar_json_end(&o->w, ']');
     cedar_json_end(&o->w, '}');
@@ -231,7 +228,7 @@ static void put_inside(struct out *o, const struct cedar_expr *e)
         put_attr(o, ".", e->a, e->u.name);
         break;
     case EXPR_HAS:
-        put_has(o, e, e->u.path.n);
+        put_has(o, e);
         break;
     case EXPR_LIKE:
         put_like(o, e);
@@ -277,9 +274,15 @@ static void put_scope_uid(struct out *o, const struct cedar_scope *scope, const 
     }
 }
 
+/* A set of one is written as the format's other implementations do: as that one. */
 static void put_action_set(struct out *o, const struct cedar_scope *scope)
 {
     put_text(o, "op", CEDAR_STR("in"));
+    if (scope->n == 1) {
+        key(o, "entity");
+        put_uid(o, &scope->uids[0]);
+        return;
+    }
     key(o, "entities");
     cedar_json_begin(&o->w, '[');
     for (uint32_t i = 0; i < scope->n; i++)

@@ -87,9 +87,24 @@ static enum cedar_status parse_entity(struct cedar_parser *p, struct cedar_uid *
     return CEDAR_OK;
 }
 
+/* Round brackets may surround what a scope names. */
+static enum cedar_status open_brackets(struct cedar_parser *p, uint32_t *n)
+{
+    for (*n = 0; parser_kind(p) == TOK_LPAREN && *n < CEDAR_MAX_NESTING; ++*n)
+        TRY(cedar_lexer_next(&p->lexer));
+    return CEDAR_OK;
+}
+
+static enum cedar_status close_brackets(struct cedar_parser *p, uint32_t n)
+{
+    for (; n > 0; n--)
+        TRY(cedar_lexer_expect(&p->lexer, TOK_RPAREN, "`)`"));
+    return CEDAR_OK;
+}
+
 /* The entity of a scope, or the slot where slot_name is not NULL. */
-static enum cedar_status parse_scope_uid(struct cedar_parser *p, struct cedar_scope *scope,
-                                         const char *slot_name)
+static enum cedar_status parse_bare_uid(struct cedar_parser *p, struct cedar_scope *scope,
+                                        const char *slot_name)
 {
     if (parser_kind(p) != TOK_SLOT)
         return parse_entity(p, &scope->uid, &scope->uid_span);
@@ -101,6 +116,16 @@ static enum cedar_status parse_scope_uid(struct cedar_parser *p, struct cedar_sc
                           "the slot that may stand here is %s", slot_name);
     scope->has_slot = true;
     return cedar_lexer_next(&p->lexer);
+}
+
+static enum cedar_status parse_scope_uid(struct cedar_parser *p, struct cedar_scope *scope,
+                                         const char *slot_name)
+{
+    uint32_t brackets;
+
+    TRY(open_brackets(p, &brackets));
+    TRY(parse_bare_uid(p, scope, slot_name));
+    return close_brackets(p, brackets);
 }
 
 static enum cedar_status parse_scope_is(struct cedar_parser *p, struct cedar_scope *scope,
@@ -120,7 +145,17 @@ static enum cedar_status parse_scope_is(struct cedar_parser *p, struct cedar_sco
     return parse_scope_uid(p, scope, slot_name);
 }
 
-/* action in [..] */
+static enum cedar_status parse_member(struct cedar_parser *p, struct cedar_uid *out,
+                                      struct cedar_span *span)
+{
+    uint32_t brackets;
+
+    TRY(open_brackets(p, &brackets));
+    TRY(parse_entity(p, out, span));
+    return close_brackets(p, brackets);
+}
+
+/* [..] after action in */
 static enum cedar_status parse_action_set(struct cedar_parser *p, struct cedar_scope *scope)
 {
     uint32_t start = p->lexer.token.span.start;
@@ -133,7 +168,7 @@ static enum cedar_status parse_action_set(struct cedar_parser *p, struct cedar_s
         struct cedar_uid uid, *slot;
         struct cedar_span span, *span_slot;
 
-        status = parse_entity(p, &uid, &span);
+        status = parse_member(p, &uid, &span);
         if (status != CEDAR_OK)
             break;
         slot = uids.len < CEDAR_MAX_ELEMENTS ? cedar_vec_push(&uids) : NULL;
@@ -160,6 +195,19 @@ static enum cedar_status parse_action_set(struct cedar_parser *p, struct cedar_s
     TRY(cedar_lexer_expect(&p->lexer, TOK_RBRACKET, "`,` or `]`"));
     scope->uid_span = parser_since(p, start);
     return CEDAR_OK;
+}
+
+static enum cedar_status parse_scope_in(struct cedar_parser *p, struct cedar_scope *scope,
+                                        const char *slot_name)
+{
+    uint32_t brackets;
+
+    TRY(open_brackets(p, &brackets));
+    if (parser_kind(p) == TOK_LBRACKET && slot_name == NULL)
+        TRY(parse_action_set(p, scope));
+    else
+        TRY(parse_bare_uid(p, scope, slot_name));
+    return close_brackets(p, brackets);
 }
 
 bool cedar_is_action_type(const struct cedar_names *names, cedar_name type)
@@ -212,10 +260,7 @@ static enum cedar_status parse_scope_part(struct cedar_parser *p, const char *va
     } else if (cedar_lexer_at_word(&p->lexer, "in")) {
         TRY(cedar_lexer_next(&p->lexer));
         scope->op = SCOPE_IN;
-        if (parser_kind(p) == TOK_LBRACKET && slot_name == NULL)
-            TRY(parse_action_set(p, scope));
-        else
-            TRY(parse_scope_uid(p, scope, slot_name));
+        TRY(parse_scope_in(p, scope, slot_name));
     }
     scope->span = parser_since(p, start);
     return slot_name == NULL ? check_actions(p, scope) : CEDAR_OK;

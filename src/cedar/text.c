@@ -273,26 +273,28 @@ enum cedar_status cedar_unescape_pattern(struct cedar_arena *arena, struct cedar
     size_t start = 0;
 
     for (size_t i = inside.start; i < inside.end; i++)
-        n += source.ptr[i] == '*';
+        n += source.ptr[i] == '*' || source.ptr[i] == '\\';
     pieces = CEDAR_NEW_N(arena, struct cedar_str, n);
     if (pieces == NULL || !unescape_init(&u, arena, source, inside, err))
         return cedar_fail_memory(err);
     n = 0;
     while (u.at < u.end) {
-        enum cedar_status status = CEDAR_OK;
+        size_t before = u.len;
+        enum cedar_status status;
 
-        if (source.ptr[u.at] == '*') {
-            pieces[n++] = (struct cedar_str){u.out + start, u.len - start};
-            start = u.len;
-            u.at++;
-        } else if (source.ptr[u.at] == '\\' && u.at + 1 < u.end && source.ptr[u.at + 1] == '*') {
+        if (source.ptr[u.at] == '\\' && u.at + 1 < u.end && source.ptr[u.at + 1] == '*') {
             u.out[u.len++] = '*';
             u.at += 2;
-        } else {
-            status = read_one(&u);
+            continue;
         }
+        status = read_one(&u);
         if (status != CEDAR_OK)
             return status;
+        if (u.len == before + 1 && u.out[before] == '*') { /* written \x2a it is one too */
+            u.len = before;
+            pieces[n++] = (struct cedar_str){u.out + start, u.len - start};
+            start = u.len;
+        }
     }
     pieces[n++] = (struct cedar_str){u.out + start, u.len - start};
     *out = (struct cedar_pattern){n, pieces};

@@ -63,6 +63,8 @@ TEST(accepts)
         "permit(principal,action,resource);",
         "permit (principal == User::\"a\", action == N::Action::\"b\", resource in R::\"c\",);",
         "forbid (principal is A::B in ?principal, action in [], resource == ?resource);",
+        "permit (principal == (U::\"a\"), action in ([((Action::\"x\"))]), resource in "
+        "(?resource));",
         "@a @if(\"x\") permit (principal, action in [Action::\"x\",], resource is principal);",
         "permit (principal, action, resource) when { true } unless { false } when { 1 < 2 };",
         "permit (principal, action, resource) when { context has a.b.c || context has \"if\" };",
