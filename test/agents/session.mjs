@@ -77,7 +77,7 @@ async function startVictim(world, policy, environment, setting) {
         cwd: world.workspace,
         env: { ...environment, XDG_STATE_HOME: path.join(world.root, 'victim-state') },
     });
-    for (let i = 0; i < 50 && !victim.ended; i++) {
+    for (let i = 0; i < 200 && !victim.ended; i++) {
         if (fs.readdirSync(path.join(world.runtime, 'belay')).length > 1)
             return victim;
         await sleep(100);
