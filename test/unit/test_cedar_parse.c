@@ -63,8 +63,8 @@ TEST(accepts)
         "permit(principal,action,resource);",
         "permit (principal == User::\"a\", action == N::Action::\"b\", resource in R::\"c\",);",
         "forbid (principal is A::B in ?principal, action in [], resource == ?resource);",
-        "permit (principal == (U::\"a\"), action in ([((Action::\"x\"))]), resource in "
-        "(?resource));",
+        "permit (principal == (U::\"a\"), action in ([(Action::\"x\")]), resource);",
+        "permit (principal, action, resource in (?resource));",
         "@a @if(\"x\") permit (principal, action in [Action::\"x\",], resource is principal);",
         "permit (principal, action, resource) when { true } unless { false } when { 1 < 2 };",
         "permit (principal, action, resource) when { context has a.b.c || context has \"if\" };",
@@ -412,6 +412,43 @@ TEST(depth_is_limited)
     CHECK_INT(nested(CEDAR_MAX_ELEMENTS - 1, "", "[1", ",1") == CEDAR_ERR_SYNTAX, 1);
 }
 
+/* The same for JSON: n negations around a constant. */
+static enum cedar_status nested_json(size_t n)
+{
+    static const char open[] = "{\"!\": {\"arg\": ",
+                      head[] = "{\"effect\": \"permit\", " SCOPE
+                               ", \"conditions\": [{\"kind\": \"when\", \"body\": ";
+    size_t room = n * (sizeof(open) + 2) + sizeof(head) + 64, len;
+    char *text = malloc(room);
+    struct cedar_policies *policies;
+    struct cedar_error err = {0};
+
+    len = (size_t)snprintf(text, room, "%s", head);
+    for (size_t i = 0; i < n; i++)
+        len += (size_t)snprintf(text + len, room - len, "%s", open);
+    len += (size_t)snprintf(text + len, room - len, "{\"Value\": true}");
+    for (size_t i = 0; i < n; i++)
+        len += (size_t)snprintf(text + len, room - len, "}}");
+    snprintf(text + len, room - len, "}]}");
+    policies = parse_json(text, &err);
+    if (policies != NULL) {
+        struct cedar_program *program = NULL;
+
+        err.status = cedar_compile(policies, NULL, &program, &err);
+        cedar_program_free(program);
+    }
+    cedar_policies_free(policies);
+    free(text);
+    return err.status;
+}
+
+TEST(json_depth_is_limited)
+{
+    CHECK_INT(nested_json(1000), CEDAR_OK);
+    CHECK_INT(nested_json(1022), CEDAR_ERR_LIMIT);
+    CHECK_INT(nested_json(5000), CEDAR_ERR_LIMIT);
+}
+
 TEST(size_is_limited)
 {
     size_t n = CEDAR_MAX_TEXT + 1;
@@ -458,4 +495,4 @@ TEST(interns_names)
 UNIT_MAIN(UNIT(accepts), UNIT(errors_say_what_and_where), UNIT(errors_are_shown_with_their_line),
           UNIT(tells_of_policies), UNIT(lists_literals), UNIT(links_templates),
           UNIT(json_comes_back), UNIT(json_errors), UNIT(formats), UNIT(depth_is_limited),
-          UNIT(size_is_limited), UNIT(interns_names))
+          UNIT(json_depth_is_limited), UNIT(size_is_limited), UNIT(interns_names))
