@@ -67,11 +67,14 @@ static bool has_path(struct run *r, const struct insn *insn)
 {
     const cedar_name *names = r->m->program->name_lists + insn->arg;
     const struct cedar_value *value = r->top;
+    bool found = true;
 
-    for (uint32_t i = 0; i < insn->n && value != NULL; i++)
+    for (uint32_t i = 0; i < insn->n && found; i++) {
         if (!look_attr(r, value, names[i], &value))
             return false;
-    *r->top = cedar_bool(value != NULL);
+        found = value != NULL;
+    }
+    *r->top = cedar_bool(found);
     return true;
 }
 

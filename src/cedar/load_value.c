@@ -41,7 +41,7 @@ static enum cedar_status load_type_and_id(struct cedar_loader *l, const struct c
                                           struct cedar_uid *out)
 {
     struct cedar_str id;
-    cedar_name type;
+    cedar_name type = CEDAR_NO_NAME;
 
     if (!is_type_and_id(json))
         return load_expected(l, json, "an entity: {\"type\": .., \"id\": ..}, both strings");
@@ -124,7 +124,7 @@ static enum cedar_status load_offset(struct cedar_loader *l, const struct cedar_
     static const struct cedar_type datetime = {.kind = TYPE_DATETIME};
     static const struct cedar_type duration = {.kind = TYPE_DURATION};
     const struct cedar_json *args = cedar_json_get(json, "args");
-    struct cedar_value a, b;
+    struct cedar_value a = {0}, b = {0};
     int64_t sum;
 
     if (args == NULL || args->kind != JSON_ARRAY || args->n != 2)
