@@ -355,13 +355,15 @@ static bool set_up(struct serve *s, struct judge_config *c, struct policy **poli
            link_start(s, PEER_GATE, s->gate_fd, e) && confine(e);
 }
 
-static bool say(enum message m, const char *text)
+static bool say(enum message m, const char *text, int code)
 {
     AUTO_FREE struct frame_out *f = xcalloc(1, sizeof(*f));
 
     frame_start(f, (uint16_t)m, 0);
     if (text != NULL)
         frame_put_cstr(f, MSG_TAG_TEXT, text);
+    if (code != EX_OK)
+        frame_put_int(f, MSG_TAG_COUNT, code);
     return frame_send(ROLE_FD_KEEPER, f, NULL, 0);
 }
 
@@ -378,10 +380,10 @@ int judge_main(void)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the record */
     if (!judge_config_recv(ROLE_FD_KEEPER, &c, &e) || !set_up(s, &c, &policy, &e)) {
-        (void)say(MSG_FAILED, e.text);
+        (void)say(MSG_FAILED, e.text, e.code);
         return e.code;
     }
-    if (!say(MSG_READY, NULL))
+    if (!say(MSG_READY, NULL, EX_OK))
         return EX_ROLE;
     (void)event_base_dispatch(s->base);
     return s->code;

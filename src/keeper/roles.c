@@ -94,13 +94,20 @@ bool role_start(struct role_child *r, enum role role, const int *peers, size_t n
     return true;
 }
 
-static void failed_text(struct frame_in *f, struct buf *text)
+/* Why it failed, and the exit code that fits, if it names one. */
+static int failed_text(struct frame_in *f, struct buf *text)
 {
     struct frame_field x;
+    int code = EX_ROLE;
 
-    while (frame_next(f, &x) == FRAME_OK)
+    while (frame_next(f, &x) == FRAME_OK) {
         if (x.tag == MSG_TAG_TEXT && x.kind == FRAME_BYTES)
             buf_add_safe(text, x.bytes, ERR_TEXT_MAX / 2);
+        else if (x.tag == MSG_TAG_COUNT && x.kind == FRAME_INT && x.num >= EX_POLICY &&
+                 x.num <= EX_ROLE)
+            code = (int)x.num;
+    }
+    return code;
 }
 
 bool role_await_ready(struct role_child *r, int timeout_ms, struct err *e)
@@ -125,8 +132,8 @@ bool role_await_ready(struct role_child *r, int timeout_ms, struct err *e)
     if (f->type == MSG_READY)
         return true;
     buf_init(&text, ERR_TEXT_MAX);
-    failed_text(f, &text);
-    return err_set(e, EX_ROLE, "the %s cannot serve: %s", role_name(r->role), buf_cstr(&text));
+    int code = failed_text(f, &text);
+    return err_set(e, code, "the %s cannot serve: %s", role_name(r->role), buf_cstr(&text));
 }
 
 void role_obituary(struct role_child *r, char *text, size_t size)

@@ -76,6 +76,19 @@ def an_answer_counts_once(rope):
     check(os.path.exists(os.path.join(rope.work, "a")) and not os.path.exists(os.path.join(rope.work, "b")))
 
 
+def a_held_action_can_be_frozen_and_approved(rope):
+    p = rope.start_sh("touch made; echo $?", options(rope))
+    h = held(rope)
+    check(rope.belay("freeze").returncode == 0)
+    check(rope.sessions()[0]["state"] == "frozen")
+    check(rope.belay("approve", str(h["id"])).returncode == 0)
+    time.sleep(0.5)
+    check(not os.path.exists(os.path.join(rope.work, "made")), "it ran while frozen")
+    check(rope.belay("resume").returncode == 0)
+    out, err = p.communicate(timeout=20)
+    check(out == "0\n", out, err)
+
+
 class Terminal:
     """belay on a terminal of its own."""
 
@@ -211,7 +224,7 @@ def the_users_terminal_is_restored(rope):
 
 if __name__ == "__main__":
     main([approved_it_runs, denied_it_does_not, no_answer_in_time_is_no, others_go_on_while_one_is_held,
-          an_answer_counts_once, the_agent_has_a_terminal_of_its_own, ctrl_c_and_exit_codes_on_a_terminal,
+          an_answer_counts_once, a_held_action_can_be_frozen_and_approved, the_agent_has_a_terminal_of_its_own, ctrl_c_and_exit_codes_on_a_terminal,
           a_resize_reaches_the_agent, job_control_in_a_shell, the_prompt_works_over_a_full_screen_program,
           the_prompt_can_be_answered_elsewhere, what_was_typed_for_the_agent_does_not_approve,
           a_terminal_that_goes_away_ends_the_session_and_keeps_the_record,
