@@ -79,7 +79,7 @@ static void must(enum cedar_status status, const struct cedar_error *err)
 
 static const char general[] =
     "permit (principal, action in [Action::\"read\", Action::\"write\"],"
-    " resource in Dir::\"/work/common\");\n"
+    " resource in Dir::\"/srv/common\");\n"
     "@id(\"no-hooks\") forbid (principal, action == Action::\"write\", resource)"
     " when { resource.path like \"*/.git/hooks/*\" };\n"
     "forbid (principal, action == Action::\"write\", resource in Dir::\"/etc\");\n"
@@ -104,13 +104,13 @@ static void put_rule(FILE *out, unsigned i)
     case 0:
         fprintf(out,
                 "permit (principal in Label::\"team-%u\", action in [Action::\"read\", "
-                "Action::\"write\"], resource in Dir::\"/work/project-%u\");\n",
+                "Action::\"write\"], resource in Dir::\"/srv/project-%u\");\n",
                 project % 64, project);
         break;
     case 1:
         fprintf(out,
                 "forbid (principal, action == Action::\"write\", resource in "
-                "Dir::\"/work/project-%u/config\") when { resource.path like \"*.lock\" };\n",
+                "Dir::\"/srv/project-%u/config\") when { resource.path like \"*.lock\" };\n",
                 project);
         break;
     case 2:
@@ -175,7 +175,7 @@ static void draw_sights(struct sight *sights, unsigned n)
         if (pick < 5) {
             s->action = "write";
             snprintf(s->object, sizeof(s->object),
-                     "/work/project-%u/%s/module-%u/deep/er/file-%u.%s", project,
+                     "/srv/project-%u/%s/module-%u/deep/er/file-%u.%s", project,
                      pick == 0 ? "config" : "src", next_random(&seed) % 10, i,
                      i % 9 == 0 ? "lock" : "c");
         } else if (pick == 5) {
