@@ -217,9 +217,10 @@ struct addr pool_address(struct pool *p, struct host *h, size_t n, int64_t now)
 
 static enum pool_class host_at(struct pool *p, size_t slot, struct host **host)
 {
+    if (slot >= p->used)
+        return POOL_STALE;
     *host = &p->slots[slot];
-    return slot < p->used && (*host)->handed != 0 && (*host)->state == HOST_ALLOWED ? POOL_HOST
-                                                                                    : POOL_STALE;
+    return (*host)->handed != 0 && (*host)->state == HOST_ALLOWED ? POOL_HOST : POOL_STALE;
 }
 
 enum pool_class pool_classify(struct pool *p, const struct addr *a, struct host **host)

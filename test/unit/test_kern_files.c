@@ -435,7 +435,7 @@ static void make_dir(void)
 
 static char *slurp(const char *path)
 {
-    struct buf b;
+    AUTO_BUF struct buf b = {0};
     struct err e;
 
     buf_init(&b, 1u << 20);
