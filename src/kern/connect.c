@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * connect. Address and socket are taken once: kern connects the task's own socket
+ * connect and bind. Address and socket are taken once: kern connects the task's own socket
  * (pidfd_getfd(2)) to the address that it read. Letting the call go on would be a race even
  * for internet addresses, as both could be exchanged for a path socket's.
  *
@@ -9,6 +9,9 @@
  * abstract socket is judged as "@name"; it can only be one of the socket's own network
  * namespace. Internet addresses are the gate's to judge, where all ways lead: the judge is
  * told which process connects where.
+ *
+ * bind makes a name in a folder, which is judged like any other that is made; other addresses
+ * are not, as they are the agent's own in its network namespace.
  *
  * kern never blocks: the socket is made non-blocking for the moment of the call, and asked
  * again later.
@@ -25,6 +28,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -136,12 +140,17 @@ static void note_internet(struct request *r)
     }
 }
 
-static enum step prepare(struct request *r)
+static int take_arguments(struct request *r)
 {
     r->connect = arena_alloc(&r->arena, sizeof(*r->connect));
     int error = read_address(r);
-    if (error == 0)
-        error = take_socket(r);
+    return error != 0 ? error : take_socket(r);
+}
+
+static enum step prepare(struct request *r)
+{
+    int error = take_arguments(r);
+
     if (error == 0 && r->connect->domain == AF_UNIX)
         error = check_unix(r);
     else if (error == 0)
@@ -207,3 +216,68 @@ static enum step act(struct request *r)
 }
 
 const struct plan plan_connect = {prepare, act};
+
+/* A path that is to be bound; 0 without r->at for an address that is none. */
+static int find_name(struct request *r)
+{
+    struct connect *c = r->connect;
+    struct walker w = request_walker(r);
+    char path[sizeof(c->to.un.sun_path) + 1];
+
+    if (c->domain != AF_UNIX || c->to.any.sa_family != AF_UNIX || c->n <= UNIX_PATH ||
+        c->n > sizeof(c->to.un) || c->to.un.sun_path[0] == '\0')
+        return 0;
+    size_t n = strnlen(c->to.un.sun_path, c->n - UNIX_PATH);
+    memcpy(path, c->to.un.sun_path, n);
+    path[n] = '\0';
+    int error = resolve_entry(&w, AT_FDCWD, path, 0, &r->at);
+    if (error != 0)
+        return error;
+    if (r->at.parent < 0)
+        return -EACCES;
+    if (r->at.object >= 0 || r->at.dots)
+        return -EADDRINUSE;
+    return request_file_check(r, VERB_CREATE, r->at.path, "bind") ? 0 : -E2BIG;
+}
+
+static enum step prepare_bind(struct request *r)
+{
+    int error = take_arguments(r);
+
+    if (error == 0)
+        error = find_name(r);
+    return error != 0 ? answer_error(r, -error) : STEP_JUDGE;
+}
+
+/* The name in the folder that was judged, by kern's own name for that; see aim_at_object(). */
+static int aim_at_name(struct request *r)
+{
+    struct connect *c = r->connect;
+
+    memset(&c->to, 0, sizeof(c->to));
+    c->to.un.sun_family = AF_UNIX;
+    int n =
+        snprintf(c->to.un.sun_path, sizeof(c->to.un.sun_path), "%d/%s", r->at.parent, r->at.name);
+    if (n < 0 || (size_t)n >= sizeof(c->to.un.sun_path))
+        return -ENAMETOOLONG;
+    c->n = (socklen_t)(UNIX_PATH + (size_t)n + 1);
+    return 0;
+}
+
+static enum step act_bind(struct request *r)
+{
+    if (r->at.parent >= 0) {
+        if (!place_unmoved(&r->kern->view, &r->at))
+            return STEP_AGAIN;
+        int error = aim_at_name(r);
+        if (error != 0)
+            return answer_error(r, -error);
+        (void)umask((mode_t)request_who(r)->umask);
+    }
+    int rc = bind(r->held, &r->connect->to.any, r->connect->n);
+    if (rc == 0 && r->at.parent >= 0)
+        r->kern->generation++;
+    return answer_result(r, rc == 0 ? 0 : -errno);
+}
+
+const struct plan plan_bind = {prepare_bind, act_bind};

@@ -49,8 +49,8 @@ static const struct bpf_rule calls[] = {
     /* carrying calls out */
     CALL(umask), CALL(unlinkat), CALL(mkdirat), CALL(mknodat), CALL(linkat), CALL(symlinkat),
     CALL(renameat2), CALL(fchmodat), CALL(fchownat), CALL(utimensat), CALL(setxattr),
-    CALL(removexattr), CALL(connect),            /* the agent's own sockets: kern can make none */
-    CALL_IF(getsockopt, 1, BPF_INT, SOL_SOCKET), /* its domain */
+    CALL(removexattr), CALL(connect), CALL(bind), /* the agent's own sockets: kern can make none */
+    CALL_IF(getsockopt, 1, BPF_INT, SOL_SOCKET),  /* its domain */
 };
 
 struct kern_role {

@@ -13,7 +13,7 @@
  *   link      ask read and write of the thing (its new name gives both) and create of the name
  *   mkdir, mknod, symlink  ask create, make the entry with the task's umask
  *   chmod, chown, utime, truncate, xattr  resolve to the object; ask write; change that object
- *   connect   see connect.c
+ *   connect, bind  see connect.c
  *   nosys     ENOSYS: a caller of so new a call must be ready for a kernel without it
  */
 #ifndef BELAY_KERN_PLAN_H
@@ -23,7 +23,7 @@
 
 extern const struct plan plan_exec, plan_open, plan_unlink, plan_rename, plan_link, plan_mkdir,
     plan_mknod, plan_symlink, plan_chmod, plan_chown, plan_utime, plan_truncate, plan_xattr,
-    plan_connect, plan_nosys;
+    plan_connect, plan_bind, plan_nosys;
 
 /* The trap with this number, NULL if kern has no plan for it. */
 const struct trap *plan_find(int nr);

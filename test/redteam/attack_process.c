@@ -167,6 +167,8 @@ static int outlive(char **args)
     (void)setsid();
     if (fork() != 0)
         _exit(0);
+    for (int fd = 0; fd < 3; fd++)
+        (void)close(fd);
     for (int sig = 1; sig < 32; sig++)
         (void)signal(sig, SIG_IGN);
     for (int i = 0; i < 600; i++) {

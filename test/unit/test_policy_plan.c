@@ -374,7 +374,7 @@ TEST(the_preset_is_lowered)
     struct str preset = policy_preset("coding");
 
     CHECK(make(preset.p));
-    CHECK(plan.traps == PLAN_TRAP_WRITE);
+    CHECK(plan.traps == (PLAN_TRAP_WRITE | PLAN_TRAP_CONNECT));
     CHECK(plan.gate && plan.verify_exec && plan.nports == 0);
     CHECK(has_mount(WORK, PLAN_WRITE));
     CHECK(has_mount("/usr", PLAN_READ) && has_mount("/etc", PLAN_READ));
