@@ -15,7 +15,6 @@
 #define CEDAR_MAX_HAS 32 /* names in the path of a `has` */
 
 enum cedar_var { VAR_PRINCIPAL, VAR_ACTION, VAR_RESOURCE, VAR_CONTEXT };
-enum cedar_slot { SLOT_PRINCIPAL, SLOT_RESOURCE };
 
 /* Extension functions and methods, and the built-in methods. See calls.def. */
 enum cedar_call {
@@ -41,7 +40,6 @@ enum cedar_expr_kind {
     EXPR_STRING, /* u.string */
     EXPR_ENTITY, /* u.uid */
     EXPR_VAR,    /* u.var */
-    EXPR_SLOT,   /* u.slot: in JSON policies and scopes only */
     EXPR_NOT,    /* a */
     EXPR_NEG,    /* a */
     EXPR_AND,    /* a, b */
@@ -77,7 +75,6 @@ struct cedar_expr {
         struct cedar_str string;
         struct cedar_uid uid;
         enum cedar_var var;
-        enum cedar_slot slot;
         cedar_name name;
         struct cedar_pattern pattern;
         struct {
@@ -144,7 +141,7 @@ struct cedar_note {
 
 struct cedar_policy {
     struct cedar_str id;               /* NUL terminated */
-    uint32_t index;      /* in the list of its policies */
+    uint32_t index;                    /* in the list of its policies */
     const struct cedar_policy *source; /* of a link: its template; else NULL */
     enum cedar_effect effect;
     bool has_principal_slot, has_resource_slot; /* false in a link: its slots are filled */

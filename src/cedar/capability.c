@@ -223,10 +223,8 @@ static uint32_t number_leaf(struct cedar_numbers *numbers, const struct cedar_ex
     } else if (expr->kind == EXPR_ENTITY) {
         node.a = expr->u.uid.type;
         node.text = expr->u.uid.id;
-    } else if (expr->kind == EXPR_VAR) {
-        node.a = expr->u.var;
     } else {
-        node.a = expr->u.slot;
+        node.a = expr->u.var;
     }
     return number_node(numbers, node);
 }
@@ -239,7 +237,6 @@ static uint32_t number_fresh(struct cedar_numbers *numbers, const struct cedar_e
     case EXPR_STRING:
     case EXPR_ENTITY:
     case EXPR_VAR:
-    case EXPR_SLOT:
         return number_leaf(numbers, expr);
     case EXPR_NE:
         return negation(numbers, over(numbers, EXPR_EQ, expr->a, expr->b));

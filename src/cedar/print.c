@@ -232,9 +232,6 @@ static void put_bare(struct cedar_buf *buf, const struct cedar_names *names,
     case EXPR_VAR:
         put(buf, vars[e->u.var]);
         break;
-    case EXPR_SLOT:
-        put(buf, e->u.slot == SLOT_PRINCIPAL ? "?principal" : "?resource");
-        break;
     case EXPR_NOT:
     case EXPR_NEG:
         put_unary(buf, names, e);

@@ -571,9 +571,6 @@ struct checked cedar_check_expr(struct validator *v, const struct cedar_expr *ex
         return check_entity(v, &expr->u.uid);
     case EXPR_VAR:
         return check_var(v, expr->u.var);
-    case EXPR_SLOT:
-        cedar_validator_fault(v, expr->span, "a slot may stand in the scope only");
-        return NOTHING;
     case EXPR_NOT:
         return check_not(v, expr->a, prior);
     case EXPR_AND:
