@@ -36,16 +36,17 @@ bool cedar_eval_wanted(int argc, char **argv)
 static int options(struct evaluation *v, int argc, char **argv)
 {
     static const struct option list[] = {
-        {"policy", required_argument, NULL, 'p'},  {"entities", required_argument, NULL, 'e'},
-        {"schema", required_argument, NULL, 's'},  {"request", required_argument, NULL, 'r'},
-        {"json", no_argument, NULL, 'j'},          {0}};
+        {"policy", required_argument, NULL, 'p'}, {"entities", required_argument, NULL, 'e'},
+        {"schema", required_argument, NULL, 's'}, {"request", required_argument, NULL, 'r'},
+        {"json", no_argument, NULL, 'j'},         {0}};
 
     optind = 0;
     for (int c; (c = getopt_long(argc, argv, "p:", list, NULL)) != -1;) {
         const char **to = c == 'p'   ? &v->policy
                           : c == 'e' ? &v->entities
                           : c == 's' ? &v->schema
-                          : c == 'r' ? &v->request : NULL;
+                          : c == 'r' ? &v->request
+                                     : NULL;
 
         if (c == 'j')
             v->as_json = true;
@@ -68,8 +69,8 @@ static bool load_request(struct evaluation *v, struct err *e)
     if (v->entities != NULL) {
         if (!fd_read_file(v->entities, &text, e))
             return false;
-        if (cedar_entities_parse(v->names, NULL, cedar_text(&text), v->type_schema, &v->store, &x) !=
-            CEDAR_OK)
+        if (cedar_entities_parse(v->names, NULL, cedar_text(&text), v->type_schema, &v->store,
+                                 &x) != CEDAR_OK)
             return cedar_fault(&x, v->entities, &text, e);
     }
     buf_clear(&text);

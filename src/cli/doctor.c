@@ -55,8 +55,9 @@ static int examine(bool as_json)
         put_json(&out, probes, n, usable);
     } else {
         put_table(&out, probes, n, cli_colour());
-        buf_puts(&out, usable ? "\nbelay can hold an agent on this host.\n"
-                              : "\nbelay cannot hold an agent on this host: see the lines with NO.\n");
+        buf_puts(&out, usable
+                           ? "\nbelay can hold an agent on this host.\n"
+                           : "\nbelay cannot hold an agent on this host: see the lines with NO.\n");
     }
     int code = cli_put(&out);
     return usable ? code : EX_HOST;
@@ -71,8 +72,9 @@ int cmd_doctor(int argc, char **argv)
     optind = 0;
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (c == 'h') {
-            cli_help("doctor", "  --json   as JSON\n\nExits with 121 when a control that belay needs "
-                               "does not work here.\n");
+            cli_help("doctor",
+                     "  --json   as JSON\n\nExits with 121 when a control that belay needs "
+                     "does not work here.\n");
             return EX_OK;
         }
         if (c != 'j')

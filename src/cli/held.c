@@ -154,8 +154,8 @@ static bool parse_target(const char *text, char id[SESSION_ID_MAX + 1], long *as
     *ask = strtol(number, &end, 10);
     if (number[0] < '0' || number[0] > '9' || *end != '\0' || errno != 0 || *ask <= 0 ||
         *ask > INT32_MAX)
-        return err_set(e, EX_USAGE_, "'%s' is not the id of a held action; 'belay pending' lists them",
-                       text);
+        return err_set(e, EX_USAGE_,
+                       "'%s' is not the id of a held action; 'belay pending' lists them", text);
     return client_pick(name, id, e);
 }
 

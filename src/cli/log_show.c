@@ -99,7 +99,8 @@ static void put_rules(struct buf *out, const json_t *line)
     const json_t *rules = json_object_get(line, "rules"), *rule;
     size_t i;
 
-    json_array_foreach(rules, i, rule) {
+    json_array_foreach(rules, i, rule)
+    {
         if (!json_is_string(rule))
             continue;
         buf_puts(out, i == 0 ? "  [" : ", ");
@@ -124,7 +125,8 @@ static void put_action(struct buf *out, const struct record_line *l)
 
     buf_printf(out, "%-7.*s ", (int)l->verb.n, l->verb.p);
     if (json_is_string(command))
-        buf_add_safe(out, (struct str){json_string_value(command), json_string_length(command)}, 160);
+        buf_add_safe(out, (struct str){json_string_value(command), json_string_length(command)},
+                     160);
     else
         buf_add_safe(out, l->id, 160);
     put_int(out, context, "port", ":");

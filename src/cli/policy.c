@@ -14,10 +14,10 @@ static const struct subcommand {
     const char *name;
     int (*run)(int argc, char **argv);
 } subcommands[] = {
-    {"check", policy_check_command},     {"format", policy_format_command},
-    {"eval", policy_eval_command},       {"explain", policy_explain_command},
-    {"test", policy_test_command},       {"schema", policy_schema_command},
-    {"where", policy_where_command},     {"reload", policy_reload_command},
+    {"check", policy_check_command}, {"format", policy_format_command},
+    {"eval", policy_eval_command},   {"explain", policy_explain_command},
+    {"test", policy_test_command},   {"schema", policy_schema_command},
+    {"where", policy_where_command}, {"reload", policy_reload_command},
 };
 
 static const char help[] =
@@ -29,7 +29,8 @@ static const char help[] =
     "  eval -p FILE --request FILE [--entities FILE] [--schema FILE]     for any Cedar policy\n"
     "  explain [-p POLICY]... ACTION\n"
     "      which rules decide, which nearly do and why not, and what little would change it\n"
-    "  test [-p POLICY]... FILE...                 cases: allow|ask|deny|freeze|kill ACTION [by RULE]\n"
+    "  test [-p POLICY]... FILE...                 cases: allow|ask|deny|freeze|kill ACTION [by "
+    "RULE]\n"
     "  schema [--to json|cedar] [FILE]             belay's schema, or another one, in either form\n"
     "  where [-p POLICY]...                        what enforces each rule on this host\n"
     "  reload [-p POLICY]... [SESSION]             other rules for a session that runs\n"
@@ -89,7 +90,8 @@ int cmd_policy(int argc, char **argv)
         if (strcmp(argv[1], subcommands[i].name) == 0)
             return subcommands[i].run(argc - 1, argv + 1);
     if (argc < 2)
-        return cli_usage("policy", "what is to be done? check, format, eval, explain, test, schema, "
-                                   "where or reload");
+        return cli_usage("policy",
+                         "what is to be done? check, format, eval, explain, test, schema, "
+                         "where or reload");
     return cli_usage("policy", "does not know '%s'", argv[1]);
 }

@@ -177,7 +177,9 @@ static bool show_change(void *ctx, const struct explain_change *c)
     if (s->shown++ == 0)
         buf_puts(&s->out, "\nthe smallest changes that would be decided more leniently:\n");
     buf_printf(&s->out, "  %-7s %s %s ", outcome_name(c->outcome), c->what,
-               c->added ? "with" : c->removed ? "without" : "=");
+               c->added     ? "with"
+               : c->removed ? "without"
+                            : "=");
     buf_add_safe(&s->out, str_of(c->value), CLAUSE_SHOWN);
     buf_puts(&s->out, "\n");
     return true;
@@ -192,8 +194,8 @@ static int explain_text(struct showing *s)
     for (enum explain_state wanted = EXPLAIN_HOLDS; wanted <= EXPLAIN_CONDITION; wanted++) {
         s->wanted = wanted;
         s->shown = 0;
-        (void)policy_explain(q->setup.policy, &q->setup.session, &q->action, q->scratch, show_rule, s,
-                             &reason);
+        (void)policy_explain(q->setup.policy, &q->setup.session, &q->action, q->scratch, show_rule,
+                             s, &reason);
     }
     s->shown = 0;
     policy_changes(q->setup.policy, &q->setup.session, &q->action, q->decision.outcome,

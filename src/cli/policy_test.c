@@ -66,7 +66,8 @@ static bool one_case(struct cases *c, char **words, size_t n, struct err *e)
     const char *rule = NULL;
 
     if (!find_outcome(words[0], &want))
-        return err_set(e, EX_POLICY, "'%s' is no outcome: allow, ask, deny, freeze or kill", words[0]);
+        return err_set(e, EX_POLICY, "'%s' is no outcome: allow, ask, deny, freeze or kill",
+                       words[0]);
     if (n > 3 && strcmp(words[n - 2], "by") == 0) {
         rule = words[n - 1];
         n -= 2;
@@ -97,8 +98,9 @@ static bool one_file(struct cases *c, const char *path, struct err *e)
     for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
         c->line++;
         if (!words_split(line, words, WORDS_MAX, &n))
-            return err_set(e, EX_POLICY, "%s:%u: a quote is not closed, or the line has too many words",
-                           path, c->line);
+            return err_set(e, EX_POLICY,
+                           "%s:%u: a quote is not closed, or the line has too many words", path,
+                           c->line);
         if (n > 0 && !one_case(c, words, n, e)) {
             e->code = EX_POLICY;
             return err_wrap(e, "%s:%u", path, c->line);

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "keeper/control.h"
 #include "keeper/keeper.h"
+#include "keeper/roles.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -29,9 +30,12 @@ static const char help[] =
     "The exit code is the agent's own, 128 + N when signal N ended it, or one of:\n";
 
 static const struct option options[] = {
-    {"policy", required_argument, NULL, 'p'}, {"workspace", required_argument, NULL, 'w'},
-    {"config", required_argument, NULL, 'c'}, {"env", required_argument, NULL, 'e'},
-    {"quiet", no_argument, NULL, 'q'},        {"help", no_argument, NULL, 'h'},
+    {"policy", required_argument, NULL, 'p'},
+    {"workspace", required_argument, NULL, 'w'},
+    {"config", required_argument, NULL, 'c'},
+    {"env", required_argument, NULL, 'e'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
     {0},
 };
 
@@ -49,8 +53,8 @@ struct run {
 static void show_help(void)
 {
     cli_help("run", help);
-#define X(name, code, meaning)                                                                     \
-    if ((code) >= 120)                                                                             \
+#define X(name, code, meaning) \
+    if ((code) >= 120)         \
         printf("  %d  %s\n", (code), (meaning));
     EXIT_CODES(X)
 #undef X
@@ -82,10 +86,11 @@ static bool make_folders(const char *path, struct err *e)
 
         *s = '\0';
         if (mkdir(p, 0700) != 0 && errno != EEXIST)
-            return err_sys(e, EX_RECORD,
-                           "%s: cannot be made, and without it there is no record; mend its mode or "
-                           "set XDG_STATE_HOME to a folder that can be written",
-                           p);
+            return err_sys(
+                e, EX_RECORD,
+                "%s: cannot be made, and without it there is no record; mend its mode or "
+                "set XDG_STATE_HOME to a folder that can be written",
+                p);
         *s = was;
         if (was == '\0')
             return true;
@@ -151,10 +156,11 @@ static bool check_not_inside(struct err *e)
 
     if (outer == NULL || outer[0] == '\0')
         return true;
-    return err_set(e, EX_HOST,
-                   "already on a rope (BELAY_SESSION=%.16s): belay cannot run inside belay; run the "
-                   "command without it, what it does is judged all the same",
-                   outer);
+    return err_set(
+        e, EX_HOST,
+        "already on a rope (BELAY_SESSION=%.16s): belay cannot run inside belay; run the "
+        "command without it, what it does is judged all the same",
+        outer);
 }
 
 static int run_session(struct run *r, char **argv, struct err *e)
@@ -162,12 +168,18 @@ static int run_session(struct run *r, char **argv, struct err *e)
     struct setup *s = &r->setup;
     AUTO_BUF struct buf runtime = {0}, state = {0};
     const char *hidden[4] = {0};
+    struct roles roles;
 
     buf_init(&runtime, 4096);
     buf_init(&state, 4096);
-    if (!check_not_inside(e) || !setup_load(s, e) || !setup_plan(s, e) || !record_folder(r, e) ||
-        !control_folder(&runtime, true, e) || !cli_state_folder(&state, e))
+    /* The roles start up while the policy is read. */
+    if (!check_not_inside(e) || !roles_start(&roles, e))
         return e->code;
+    if (!setup_load(s, e) || !setup_plan(s, e) || !record_folder(r, e) ||
+        !control_folder(&runtime, true, e) || !cli_state_folder(&state, e)) {
+        roles_end(&roles);
+        return e->code;
+    }
     hidden[0] = buf_cstr(&runtime);
     hidden[1] = buf_cstr(&state);
     struct keeper_options o = {
@@ -184,6 +196,7 @@ static int run_session(struct run *r, char **argv, struct err *e)
         .plan = &s->plan,
         .settings = &s->settings,
         .hidden = hidden,
+        .roles = &roles,
         .quiet = r->quiet,
     };
     return keeper_run(&o, e);

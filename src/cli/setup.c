@@ -128,8 +128,8 @@ static bool load_text(struct setup *s, const char *name, struct policy_text *tex
                            name);
         return err_wrap(e, "policy");
     }
-    text->bytes = (struct str){arena_strndup(&s->arena, bytes.p != NULL ? bytes.p : "", bytes.n),
-                               bytes.n};
+    text->bytes =
+        (struct str){arena_strndup(&s->arena, bytes.p != NULL ? bytes.p : "", bytes.n), bytes.n};
     s->policy_files[s->npolicy_files++] = canonical(&s->arena, name);
     return true;
 }

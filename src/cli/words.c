@@ -21,8 +21,9 @@ static bool find_verb(const char *word, enum verb *v, struct err *e)
             *v = (enum verb)i;
             return true;
         }
-    return err_set(e, EX_USAGE_, "'%s' is no verb; they are read, write, create, delete, exec, connect, "
-                                 "resolve and the like",
+    return err_set(e, EX_USAGE_,
+                   "'%s' is no verb; they are read, write, create, delete, exec, connect, "
+                   "resolve and the like",
                    word);
 }
 
@@ -95,8 +96,9 @@ static bool set_field(struct action *a, const char *word, const struct session *
             return set_number(a, f, equals + 1, e);
         }
     }
-    return err_set(e, EX_USAGE_, "'%s' is not FIELD=VALUE with a field of the context; they are in "
-                                 "'belay policy schema'",
+    return err_set(e, EX_USAGE_,
+                   "'%s' is not FIELD=VALUE with a field of the context; they are in "
+                   "'belay policy schema'",
                    word);
 }
 
@@ -114,7 +116,8 @@ static struct str joined(struct str list, struct arena *mem)
     return (struct str){arena_strndup(mem, b.p != NULL ? b.p : "", b.n), b.n};
 }
 
-/* What kern would say besides: so that rules that look at it can be tried without spelling it out. */
+/* What kern would say besides: so that rules that look at it can be tried without spelling it out.
+ */
 static void fill_in(struct action *a, const struct session *s, struct arena *mem)
 {
     const char *slash = memrchr(a->resource.p, '/', a->resource.n);
@@ -124,9 +127,10 @@ static void fill_in(struct action *a, const struct session *s, struct arena *mem
         name = (struct str){slash + 1, (size_t)(a->resource.p + a->resource.n - slash - 1)};
     if (!a->has[FIELD_OP])
         action_str(a, FIELD_OP,
-                   a->verb == VERB_EXEC ? STR("execve")
-                   : a->verb == VERB_DELETE ? STR("unlink")
-                   : a->kind == RESOURCE_FILE ? STR("open") : STR("connect"));
+                   a->verb == VERB_EXEC       ? STR("execve")
+                   : a->verb == VERB_DELETE   ? STR("unlink")
+                   : a->kind == RESOURCE_FILE ? STR("open")
+                                              : STR("connect"));
     if (a->kind == RESOURCE_HOST && a->verb == VERB_CONNECT && !a->has[FIELD_NAMED])
         action_int(a, FIELD_NAMED, 1);
     if (a->verb != VERB_EXEC)
@@ -140,8 +144,7 @@ static void fill_in(struct action *a, const struct session *s, struct arena *mem
 
         buf_init(&list, 8192);
         action_list_add(&list, name);
-        action_list(a, FIELD_ARGV,
-                    (struct str){arena_strndup(mem, list.p, list.n), list.n});
+        action_list(a, FIELD_ARGV, (struct str){arena_strndup(mem, list.p, list.n), list.n});
     }
     if (!a->has[FIELD_COMMAND])
         action_str(a, FIELD_COMMAND, joined(a->field[FIELD_ARGV].str, mem));

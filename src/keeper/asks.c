@@ -132,7 +132,8 @@ void asks_prompt_text(const struct ask *q, const char *session, struct buf *out)
 {
     int64_t left = (q->deadline - asks_now()) / 1000;
 
-    buf_printf(out, "belay: the agent is held, and a person must decide (session %s, question %u)\n\n",
+    buf_printf(out,
+               "belay: the agent is held, and a person must decide (session %s, question %u)\n\n",
                session, q->id);
     buf_printf(out, "  %s\n\n", q->summary);
     if (q->reason[0] != '\0')

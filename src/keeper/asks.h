@@ -16,7 +16,7 @@
 #define ASKS_MAX 64 /* the judge holds no more */
 
 struct ask {
-    uint32_t id; /* 0: free */
+    uint32_t id;      /* 0: free */
     int64_t deadline; /* monotonic ms */
     char *summary, *reason, *rules;
 };

@@ -9,15 +9,19 @@
 #include <sys/syscall.h>
 
 static const struct bpf_rule calls[] = {
-    CALL(openat),           /* the cgroup's files */
-    CALL(newfstatat),       CALL(getdents64), CALL(unlinkat), CALL(readlinkat),
-    CALL(ioctl),            /* the terminals */
-    CALL(accept4),          CALL(getsockopt), /* clients and who they are */
-    CALL(kill),             CALL(pidfd_send_signal),
-    CALL(wait4),            CALL(waitid),
-    CALL(setpgid),          CALL(getpgrp),    CALL(getppid),
+    CALL(openat), /* the cgroup's files */
+    CALL(newfstatat), CALL(getdents64),
+    CALL(unlinkat),   CALL(readlinkat),
+    CALL(ioctl),                        /* the terminals */
+    CALL(accept4),    CALL(getsockopt), /* clients and who they are */
+    CALL(kill),       CALL(pidfd_send_signal),
+    CALL(wait4),      CALL(waitid),
+    CALL(setpgid),    CALL(getpgrp),
+    CALL(getppid),
 #ifdef SYS_open
-    CALL(open),             CALL(unlink),     CALL(rmdir),    CALL(readlink), CALL(stat),
+    CALL(open),       CALL(unlink),
+    CALL(rmdir),      CALL(readlink),
+    CALL(stat),
 #endif
 };
 

@@ -43,9 +43,9 @@ static bool own_folder(const char *path, bool make, struct err *e)
     if (lstat(path, &st) != 0)
         return err_sys(e, EX_FAIL, "%s: no session has run here", path);
     if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0)
-        return err_set(e, EX_FAIL,
-                       "%s: must be a folder of your own with mode 0700; remove it or mend its mode",
-                       path);
+        return err_set(
+            e, EX_FAIL,
+            "%s: must be a folder of your own with mode 0700; remove it or mend its mode", path);
     return true;
 }
 

@@ -25,49 +25,6 @@
 
 #define READY_MS 10000
 
-/* The sockets between the roles; the keeper holds them only until the roles have theirs. */
-struct links {
-    int judge_kern, kern_judge, judge_gate, gate_judge;
-};
-
-static void links_close(struct links *l)
-{
-    mem_auto_close(&l->judge_kern);
-    mem_auto_close(&l->kern_judge);
-    mem_auto_close(&l->judge_gate);
-    mem_auto_close(&l->gate_judge);
-}
-
-static bool links_make(struct links *l, bool gate, struct err *e)
-{
-    int sv[2];
-
-    *l = (struct links){-1, -1, -1, -1};
-    if (!frame_pair(sv, e))
-        return false;
-    l->judge_kern = sv[0];
-    l->kern_judge = sv[1];
-    if (!gate)
-        return true;
-    if (!frame_pair(sv, e))
-        return false;
-    l->judge_gate = sv[0];
-    l->gate_judge = sv[1];
-    return true;
-}
-
-static bool start_roles(struct keeper *k, struct err *e)
-{
-    __attribute__((cleanup(links_close))) struct links l;
-    bool gate = k->o->plan->gate;
-
-    if (!links_make(&l, gate, e))
-        return false;
-    return role_start(&k->judge, ROLE_JUDGE, (int[]){l.judge_kern, l.judge_gate}, 2, e) &&
-           role_start(&k->kern, ROLE_KERN, &l.kern_judge, 1, e) &&
-           (!gate || role_start(&k->gate, ROLE_GATE, &l.gate_judge, 1, e));
-}
-
 /* Beside the record: what was in force when it was written, to compare a reload with. */
 static bool keep_policy(const struct keeper_options *o, const struct buf *packed, struct err *e)
 {
@@ -103,7 +60,7 @@ static bool configure_judge(struct keeper *k, struct err *e)
         .workspace = str_of(o->workspace),
         .settings = o->settings,
     };
-    return judge_config_send(k->judge.sock, &c, e);
+    return judge_config_send(k->roles->judge.sock, &c, e);
 }
 
 static unsigned traps_of(const struct plan *plan)
@@ -157,8 +114,8 @@ static struct jail_mount *mounts_of(const struct keeper_options *o, size_t *n, s
     *n = 0;
     for (size_t i = 0; i < o->plan->nmounts; i++)
         if (!o->plan->mounts[i].fresh) /* the jail's own /tmp is always there */
-            m[(*n)++] = (struct jail_mount){o->plan->mounts[i].path,
-                                            access_of(o->plan->mounts[i].access)};
+            m[(*n)++] =
+                (struct jail_mount){o->plan->mounts[i].path, access_of(o->plan->mounts[i].access)};
     for (size_t i = 0; i < ARRAY_LEN(system_links); i++)
         if (leads_to_visible(o->plan, system_links[i]))
             m[(*n)++] = (struct jail_mount){system_links[i], JAIL_READ};
@@ -220,10 +177,10 @@ static bool configure_adapters(struct keeper *k, struct err *e)
         .traps = traps_of(k->o->plan),
         .verify_exec = k->o->plan->verify_exec,
     };
-    if (!kern_config_send(k->kern.sock, &c, e))
+    if (!kern_config_send(k->roles->kern.sock, &c, e))
         return false;
     mem_auto_close(&k->jail.listener); /* kern's alone from now on: its end is the listener's */
-    if (k->gate.pid == 0)
+    if (k->roles->gate.pid == 0)
         return true;
     struct gate_config g;
     gate_config_init(&g);
@@ -231,13 +188,14 @@ static bool configure_adapters(struct keeper *k, struct err *e)
     g.tcp6 = k->jail.tcp6;
     g.udp4 = k->jail.udp4;
     g.udp6 = k->jail.udp6;
-    return gate_config_send(k->gate.sock, &g, e);
+    return gate_config_send(k->roles->gate.sock, &g, e);
 }
 
 static bool await_roles(struct keeper *k, struct err *e)
 {
-    return role_await_ready(&k->judge, READY_MS, e) && role_await_ready(&k->kern, READY_MS, e) &&
-           (k->gate.pid == 0 || role_await_ready(&k->gate, READY_MS, e));
+    return role_await_ready(&k->roles->judge, READY_MS, e) &&
+           role_await_ready(&k->roles->kern, READY_MS, e) &&
+           (k->roles->gate.pid == 0 || role_await_ready(&k->roles->gate, READY_MS, e));
 }
 
 static void terminal_is_gone(void *arg)
@@ -267,11 +225,11 @@ static bool start(struct keeper *k, struct err *e)
 {
     int tty = terminal_find();
 
-    return alert_command_start(k, e) && start_roles(k, e) && configure_judge(k, e) &&
-           start_jail(k, tty, e) && configure_adapters(k, e) && await_roles(k, e) &&
-           open_to_people(k, tty, e);
+    if (!k->o->plan->gate)
+        role_end(&k->roles->gate);
+    return alert_command_start(k, e) && configure_judge(k, e) && start_jail(k, tty, e) &&
+           configure_adapters(k, e) && await_roles(k, e) && open_to_people(k, tty, e);
 }
-
 
 void keeper_stop_loop(struct keeper *k)
 {
@@ -306,12 +264,12 @@ static void explain_exec_failure(const struct keeper *k, struct err *e)
     if (k->exec_error == 0 || e->code != 0)
         return;
     if (k->exec_error == ENOENT || k->exec_error == ENOTDIR)
-        err_set(e, EX_NOTFOUND, "%s: no such command in the jail; is it installed, and may the "
-                                "policy's agent read where it lies?",
+        err_set(e, EX_NOTFOUND,
+                "%s: no such command in the jail; is it installed, and may the "
+                "policy's agent read where it lies?",
                 name);
     else
-        err_set(e, EX_CANTRUN, "%s: cannot be executed: %s", name,
-                strerrordesc_np(k->exec_error));
+        err_set(e, EX_CANTRUN, "%s: cannot be executed: %s", name, strerrordesc_np(k->exec_error));
 }
 
 static void finish(struct keeper *k)
@@ -320,9 +278,7 @@ static void finish(struct keeper *k)
     control_close(k->control);
     if (k->jailed)
         jail_close(&k->jail);
-    role_end(&k->gate);
-    role_end(&k->kern);
-    role_end(&k->judge);
+    roles_end(k->roles);
     mem_auto_close(&k->alert_pipe); /* its runner ends when the pipe does, after the last alert */
     mem_auto_close(&k->agent_pidfd);
     asks_clear(&k->asks);
@@ -362,8 +318,7 @@ int keeper_run(const struct keeper_options *o, struct err *e)
     k->fault = e;
     k->started = time(NULL);
     k->alert_pipe = k->agent_pidfd = -1;
-    k->judge.sock = k->kern.sock = k->gate.sock = -1;
-    k->judge.pidfd = k->kern.pidfd = k->gate.pidfd = -1;
+    k->roles = o->roles;
     k->base = event_base_new();
     if (k->base == NULL)
         abort();

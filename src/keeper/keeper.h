@@ -19,17 +19,20 @@
 #include "policy/policy.h"
 #include "policy/settings.h"
 
+struct roles;
+
 struct keeper_options {
-    const char *id;             /* of the session: letters and digits */
-    const char *folder;         /* of the record; exists, mode 0700 */
+    const char *id;                                    /* of the session: letters and digits */
+    const char *folder;                                /* of the record; exists, mode 0700 */
     const char *workspace, *home, *cwd, *user, *agent; /* as in struct session */
-    char *const *argv;          /* the command */
-    char *const *envp;          /* its whole environment */
+    char *const *argv;                                 /* the command */
+    char *const *envp;                                 /* its whole environment */
     const struct policy *policy;
     const struct plan *plan;
     const struct settings *settings;
-    const char *const *hidden;  /* belay's own folders, NULL-terminated: never in the jail */
-    bool quiet;                 /* no notices on standard error but errors */
+    const char *const *hidden; /* belay's own folders, NULL-terminated: never in the jail */
+    struct roles *roles;       /* started by roles_start(); taken over */
+    bool quiet;                /* no notices on standard error but errors */
 };
 
 /* Runs the session to its end. Returns the exit code: the agent's own, 128 + signal, or one of

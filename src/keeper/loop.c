@@ -114,7 +114,7 @@ static void on_judge(struct keeper *k, struct frame_in *f)
 
 static struct role_child *role_of(struct keeper *k, int fd, size_t *index)
 {
-    struct role_child *all[] = {&k->judge, &k->kern, &k->gate};
+    struct role_child *all[] = {&k->roles->judge, &k->roles->kern, &k->roles->gate};
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (all[i]->sock == fd || all[i]->pidfd == fd) {
@@ -280,7 +280,7 @@ static struct event *watch_fd(struct keeper *k, int fd, event_callback_fn callba
 void keeper_watch(struct keeper *k)
 {
     static const int signals[] = {SIGWINCH, SIGHUP, SIGTERM, SIGINT, SIGQUIT};
-    struct role_child *roles[] = {&k->judge, &k->kern, &k->gate};
+    struct role_child *roles[] = {&k->roles->judge, &k->roles->kern, &k->roles->gate};
     struct timeval tick = {0, TICK_MS * 1000};
 
     for (size_t i = 0; i < ARRAY_LEN(roles); i++) {

@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NOTICE_MS     200 /* at most one notice in this time; the rest are counted */
-#define ALERT_TEXT    1024u
+#define NOTICE_MS      200 /* at most one notice in this time; the rest are counted */
+#define ALERT_TEXT     1024u
 #define ALERTS_AT_ONCE 4
 
 static void line(struct keeper *k, const char *text)
@@ -186,8 +186,8 @@ void people_asked(struct keeper *k, struct frame_in *f)
     }
     const struct ask *q = asks_find(&k->asks, f->id);
     buf_init(&b, 16384);
-    buf_printf(&b, "held: %s; 'belay approve %s/%u' or 'belay deny %s/%u' within %lld s", q->summary,
-               k->o->id, q->id, k->o->id, q->id,
+    buf_printf(&b, "held: %s; 'belay approve %s/%u' or 'belay deny %s/%u' within %lld s",
+               q->summary, k->o->id, q->id, k->o->id, q->id,
                (long long)((q->deadline - asks_now() + 999) / 1000));
     if (!k->o->quiet)
         line(k, buf_cstr(&b));
@@ -218,7 +218,7 @@ bool people_decide(struct keeper *k, uint32_t id, bool yes, const char *by)
     frame_start(f, MSG_ANSWER, id);
     frame_put_int(f, MSG_TAG_YES, yes);
     frame_put_cstr(f, MSG_TAG_BY, by);
-    if (!frame_send(k->judge.sock, f, NULL, 0)) {
+    if (!frame_send(k->roles->judge.sock, f, NULL, 0)) {
         keeper_fault(k, EX_ROLE, "the judge cannot be reached");
         return false;
     }
@@ -310,7 +310,7 @@ static const char *reload(struct keeper *k, struct control_client *c, struct fra
     if (f->nfds != 1)
         return "no policy came with the message";
     frame_start(out, MSG_RELOAD, ++k->next_event);
-    if (!frame_send(k->judge.sock, out, f->fds, 1))
+    if (!frame_send(k->roles->judge.sock, out, f->fds, 1))
         return "the judge cannot be reached";
     k->reload_client = control_client_number(c);
     k->reload_frame = f->id;

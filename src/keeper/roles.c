@@ -160,6 +160,61 @@ void role_obituary(struct role_child *r, char *text, size_t size)
         (void)snprintf(text, size, "ended with status %d", WEXITSTATUS(status));
 }
 
+/* The sockets between the roles; the keeper holds them only until the roles have theirs. */
+struct links {
+    int judge_kern, kern_judge, judge_gate, gate_judge;
+};
+
+static void links_close(struct links *l)
+{
+    mem_auto_close(&l->judge_kern);
+    mem_auto_close(&l->kern_judge);
+    mem_auto_close(&l->judge_gate);
+    mem_auto_close(&l->gate_judge);
+}
+
+static bool links_make(struct links *l, struct err *e)
+{
+    int sv[2];
+
+    *l = (struct links){-1, -1, -1, -1};
+    if (!frame_pair(sv, e))
+        return false;
+    l->judge_kern = sv[0];
+    l->kern_judge = sv[1];
+    if (!frame_pair(sv, e))
+        return false;
+    l->judge_gate = sv[0];
+    l->gate_judge = sv[1];
+    return true;
+}
+
+bool roles_start(struct roles *r, struct err *e)
+{
+    __attribute__((cleanup(links_close))) struct links l;
+    struct role_child none = {.pidfd = -1, .sock = -1};
+
+    *r = (struct roles){none, none, none};
+    if (links_make(&l, e) &&
+        role_start(&r->judge, ROLE_JUDGE, (int[]){l.judge_kern, l.judge_gate}, 2, e) &&
+        role_start(&r->kern, ROLE_KERN, &l.kern_judge, 1, e) &&
+        role_start(&r->gate, ROLE_GATE, &l.gate_judge, 1, e))
+        return true;
+    roles_end(r);
+    return false;
+}
+
+void roles_end(struct roles *r)
+{
+    struct role_child *all[] = {&r->gate, &r->kern, &r->judge};
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) /* all at once, then one after the other */
+        if (all[i]->pid > 0)
+            (void)kill(all[i]->pid, SIGKILL);
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        role_end(all[i]);
+}
+
 void role_end(struct role_child *r)
 {
     if (r->pid > 0) {

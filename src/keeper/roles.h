@@ -27,6 +27,17 @@ struct role_child {
 bool role_start(struct role_child *r, enum role role, const int *peers, size_t npeers,
                 struct err *e);
 
+/* The roles of a session, started together; the sockets between them are already theirs. */
+struct roles {
+    struct role_child judge, kern, gate;
+};
+
+/* Starts all three. They wait for their CONFIG, so this can be done before anything is known of the
+ * session, while policy and plan are still being read. False: none is left, *e says why. */
+bool roles_start(struct roles *r, struct err *e);
+/* Ends those that run, all at once, and reaps them. */
+void roles_end(struct roles *r);
+
 /* Waits for the answer to CONFIG: READY, or FAILED with its text, or the role's death. */
 bool role_await_ready(struct role_child *r, int timeout_ms, struct err *e);
 

@@ -37,15 +37,15 @@ struct keeper {
     enum keeper_state state;
     time_t started;
 
-    struct role_child judge, kern, gate;
+    struct roles *roles;
     struct event *role_io[3], *role_end[3];
     struct jail jail;
     bool jailed;
     int agent_pidfd;
     struct event *jail_io;
-    int agent_status;  /* waitpid() status of the agent, valid with agent_ended */
+    int agent_status; /* waitpid() status of the agent, valid with agent_ended */
     bool agent_ended;
-    int exec_error;    /* errno when the command could not be executed */
+    int exec_error; /* errno when the command could not be executed */
 
     struct asks asks;
     struct control *control;
@@ -62,8 +62,8 @@ struct keeper {
         enum after after;
     } waiting[WAITING_MAX];
 
-    int exit_code; /* valid in STATE_ENDING */
-    struct err *fault; /* a failure of belay's own, told at the end */
+    int exit_code;          /* valid in STATE_ENDING */
+    struct err *fault;      /* a failure of belay's own, told at the end */
     uint64_t reload_client; /* who waits for RELOAD_IS, 0: nobody */
     uint32_t reload_frame;
     uint64_t denied, asked;

@@ -15,7 +15,7 @@ void keeper_record(struct keeper *k, const char *kind, const char *by, const cha
     struct frame_out *f = &k->out;
     uint32_t id = ++k->next_event;
 
-    if (k->judge.sock < 0)
+    if (k->roles->judge.sock < 0)
         return;
     frame_start(f, MSG_EVENT, id);
     frame_put_cstr(f, MSG_TAG_KIND, kind);
@@ -41,7 +41,7 @@ void keeper_record(struct keeper *k, const char *kind, const char *by, const cha
         k->waiting[i].id = id;
         k->waiting[i].after = after;
     }
-    if (!frame_send(k->judge.sock, f, NULL, 0) && k->state != STATE_ENDING)
+    if (!frame_send(k->roles->judge.sock, f, NULL, 0) && k->state != STATE_ENDING)
         keeper_fault(k, EX_ROLE, "the judge cannot be reached");
 }
 
@@ -125,7 +125,7 @@ void keeper_end_record(struct keeper *k, const char *kind, const char *by, const
 {
     assert(k->state == STATE_ENDING);
     keeper_record(k, kind, by, text, k->exit_code, AFTER_END);
-    if (k->judge.sock < 0)
+    if (k->roles->judge.sock < 0)
         keeper_stop_loop(k);
 }
 

@@ -16,13 +16,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PUMP_SIZE        16384
-#define DRAIN_MS         1000
-#define PROMPT_TYPE_MAX  8
-#define PROMPT_DEAF_MS   600 /* what was meant for the agent must not answer the prompt */
-#define PROMPT_TEXT_MAX  8192
-#define ENTER_ALTERNATE  "\033[?1049h\033[2J\033[H"
-#define LEAVE_ALTERNATE  "\033[?1049l"
+#define PUMP_SIZE       16384
+#define DRAIN_MS        1000
+#define PROMPT_TYPE_MAX 8
+#define PROMPT_DEAF_MS  600 /* what was meant for the agent must not answer the prompt */
+#define PROMPT_TEXT_MAX 8192
+#define ENTER_ALTERNATE "\033[?1049h\033[2J\033[H"
+#define LEAVE_ALTERNATE "\033[?1049l"
 
 struct pump {
     int from, to;
