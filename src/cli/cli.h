@@ -22,6 +22,10 @@ int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(p
 /* Prints a command's help (from man text made of command.def and its options). */
 void cli_help(const char *command, const char *options);
 
+/* For commands whose only options are --help and, unless as_json is NULL, --json: -1 and optind at
+ * the first argument, or the exit code when there is nothing more to do. */
+int cli_options(const char *command, const char *help, int argc, char **argv, bool *as_json);
+
 /* Standard output is a terminal that takes colour (NO_COLOR and TERM=dumb are heeded). */
 bool cli_colour(void);
 /* Writes to standard output; a closed or full output is an error and not silence. */

@@ -65,22 +65,14 @@ static int examine(bool as_json)
 
 int cmd_doctor(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
     bool as_json = false;
+    int code = cli_options("doctor",
+                           "  --json   as JSON\n\n"
+                           "Exits with 121 when a control that belay needs does not work here.\n",
+                           argc, argv, &as_json);
 
-    optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (c == 'h') {
-            cli_help("doctor",
-                     "  --json   as JSON\n\nExits with 121 when a control that belay needs "
-                     "does not work here.\n");
-            return EX_OK;
-        }
-        if (c != 'j')
-            return cli_usage("doctor", "wrong option");
-        as_json = true;
-    }
+    if (code >= 0)
+        return code;
     if (optind < argc)
         return cli_usage("doctor", "takes no argument, got '%s'", argv[optind]);
     return examine(as_json);

@@ -124,20 +124,11 @@ static int list(const char *only, bool as_json)
 
 int cmd_pending(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
     bool as_json = false;
+    int code = cli_options("pending", "  --json   as JSON\n", argc, argv, &as_json);
 
-    optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (c == 'h') {
-            cli_help("pending", "  --json   as JSON\n");
-            return EX_OK;
-        }
-        if (c != 'j')
-            return cli_usage("pending", "wrong option");
-        as_json = true;
-    }
+    if (code >= 0)
+        return code;
     if (argc - optind > 1)
         return cli_usage("pending", "takes at most one session");
     return list(argv[optind], as_json);
@@ -186,15 +177,10 @@ static int decide(const char *text, bool yes)
 
 static int decide_command(const char *name, int argc, char **argv, bool yes)
 {
-    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
+    int code = cli_options(name, "", argc, argv, NULL);
 
-    optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (c != 'h')
-            return cli_usage(name, "wrong option");
-        cli_help(name, "");
-        return EX_OK;
-    }
+    if (code >= 0)
+        return code;
     if (argc - optind != 1)
         return cli_usage(name, "needs the id of one held action");
     return decide(argv[optind], yes);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -62,6 +63,24 @@ void cli_help(const char *command, const char *options)
            c != NULL ? c->summary : "");
     if (options != NULL && options[0] != '\0')
         printf("\n%s", options);
+}
+
+int cli_options(const char *command, const char *help, int argc, char **argv, bool *as_json)
+{
+    static const struct option options[] = {
+        {"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'}, {0}};
+
+    optind = 0;
+    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (c == 'h') {
+            cli_help(command, help);
+            return EX_OK;
+        }
+        if (c != 'j' || as_json == NULL)
+            return cli_usage(command, "wrong option");
+        *as_json = true;
+    }
+    return -1;
 }
 
 bool cli_colour(void)

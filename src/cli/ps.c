@@ -126,20 +126,11 @@ static int list(bool as_json)
 
 int cmd_ps(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
     bool as_json = false;
+    int code = cli_options("ps", "  --json   as JSON\n", argc, argv, &as_json);
 
-    optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (c == 'h') {
-            cli_help("ps", "  --json   as JSON\n");
-            return EX_OK;
-        }
-        if (c != 'j')
-            return cli_usage("ps", "wrong option");
-        as_json = true;
-    }
+    if (code >= 0)
+        return code;
     if (optind < argc)
         return cli_usage("ps", "takes no argument, got '%s'", argv[optind]);
     return list(as_json);
