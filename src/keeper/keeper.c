@@ -282,6 +282,7 @@ static void finish(struct keeper *k)
     mem_auto_close(&k->alert_pipe); /* its runner ends when the pipe does, after the last alert */
     mem_auto_close(&k->agent_pidfd);
     asks_clear(&k->asks);
+    free(k->frozen_why);
     if (k->base != NULL)
         event_base_free(k->base);
 }

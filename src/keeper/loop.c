@@ -44,6 +44,7 @@ static void on_stop(struct keeper *k, struct frame_in *f)
     }
     if (outcome == OUTCOME_FREEZE) {
         keeper_freeze(k, "judge", buf_cstr(&why));
+        people_frozen(k, buf_cstr(&why));
         buf_printf(&why, "; the agent is frozen: 'belay resume %s' or 'belay kill %s'", k->o->id,
                    k->o->id);
     } else { /* kill, and whatever else it may have meant */

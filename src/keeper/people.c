@@ -160,15 +160,59 @@ bool alert_command_start(struct keeper *k, struct err *e)
     return fd_set_nonblock(p[1]);
 }
 
+static void frozen_text(const struct keeper *k, struct buf *out)
+{
+    buf_printf(out,
+               "belay: the agent is frozen, and a person must decide (session %s)\n\n  %s\n\n"
+               "Type yes to let it go on, no to end it, then Enter.\n\n> ",
+               k->o->id, k->frozen_why);
+}
+
+/* What a frozen agent waits for comes before what it was held for. */
 static void show_next_question(struct keeper *k)
 {
     AUTO_BUF struct buf text = {0};
 
-    if (k->terminal == NULL || terminal_prompting(k->terminal) || k->asks.n == 0)
+    if (k->terminal == NULL || terminal_prompting(k->terminal) ||
+        (k->asks.n == 0 && k->frozen_why == NULL))
         return;
     buf_init(&text, 32768);
-    asks_prompt_text(&k->asks.item[0], k->o->id, &text);
+    k->frozen_shown = k->frozen_why != NULL;
+    if (k->frozen_shown)
+        frozen_text(k, &text);
+    else
+        asks_prompt_text(&k->asks.item[0], k->o->id, &text);
     terminal_prompt(k->terminal, buf_cstr(&text));
+}
+
+void people_frozen(struct keeper *k, const char *why)
+{
+    AUTO_BUF struct buf safe = {0};
+
+    if (k->terminal == NULL || k->state != STATE_FROZEN)
+        return;
+    buf_init(&safe, 8192);
+    buf_add_safe(&safe, str_of(why), 2048);
+    free(k->frozen_why);
+    k->frozen_why = xstrdup(buf_cstr(&safe));
+    if (terminal_prompting(k->terminal))
+        terminal_prompt_end(k->terminal);
+    show_next_question(k);
+}
+
+void people_thawed(struct keeper *k)
+{
+    bool showing = k->frozen_why != NULL && k->frozen_shown;
+
+    free(k->frozen_why);
+    k->frozen_why = NULL;
+    k->frozen_shown = false;
+    if (k->terminal == NULL)
+        return;
+    if (showing && terminal_prompting(k->terminal))
+        terminal_prompt_end(k->terminal);
+    if (k->state != STATE_ENDING)
+        show_next_question(k);
 }
 
 void people_asked(struct keeper *k, struct frame_in *f)
@@ -195,7 +239,7 @@ void people_asked(struct keeper *k, struct frame_in *f)
 
 static void question_gone(struct keeper *k, uint32_t id)
 {
-    bool showing = k->asks.n > 0 && k->asks.item[0].id == id;
+    bool showing = k->asks.n > 0 && k->asks.item[0].id == id && !k->frozen_shown;
 
     if (!asks_remove(&k->asks, id) || k->terminal == NULL)
         return;
@@ -230,6 +274,14 @@ void people_terminal_answer(void *arg, bool yes)
 {
     struct keeper *k = arg;
 
+    if (k->frozen_shown) {
+        people_thawed(k);
+        if (yes)
+            keeper_resume(k, "terminal");
+        else
+            keeper_kill(k, EX_STOPPED, "terminal", "asked for");
+        return;
+    }
     if (k->asks.n > 0)
         (void)people_decide(k, k->asks.item[0].id, yes, "terminal");
 }

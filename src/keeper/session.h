@@ -50,7 +50,10 @@ struct keeper {
     struct asks asks;
     struct control *control;
     struct terminal *terminal;
-    int alert_pipe; /* to the process that runs the user's alert command, or -1 */
+    char
+        *frozen_why; /* a rule or the watch has frozen the agent, and a person must say what next */
+    bool frozen_shown; /* that is the prompt on the terminal, and not a held action */
+    int alert_pipe;    /* to the process that runs the user's alert command, or -1 */
     pid_t alert_pid;
     struct event *signals[5];
     struct event *tick;     /* counts processes */
@@ -104,6 +107,10 @@ void keeper_recorded(struct keeper *k, uint32_t id);
 /* people.c */
 void people_asked(struct keeper *k, struct frame_in *f);
 void people_ask_over(struct keeper *k, uint32_t id);
+/* The agent was frozen by a rule: on its own terminal the person is asked whether it goes on. */
+void people_frozen(struct keeper *k, const char *why);
+/* It goes on, or is gone: that question is settled. */
+void people_thawed(struct keeper *k);
 bool people_decide(struct keeper *k, uint32_t id, bool yes, const char *by);
 void people_terminal_answer(void *arg, bool yes);
 void people_control(void *arg, struct control_client *c, struct frame_in *f, uid_t uid);

@@ -56,6 +56,7 @@ static void resume_now(struct keeper *k)
         return;
     }
     k->state = STATE_RUNNING;
+    people_thawed(k);
     people_notice(k, "the agent goes on");
 }
 
@@ -116,6 +117,7 @@ void keeper_kill(struct keeper *k, int code, const char *by, const char *why)
         return;
     k->state = STATE_ENDING;
     k->exit_code = code;
+    people_thawed(k);
     if (!jail_kill(&k->jail, &e) && k->fault->code == 0)
         *k->fault = e;
     keeper_end_record(k, "kill", by, why);

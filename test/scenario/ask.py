@@ -202,6 +202,38 @@ def what_was_typed_for_the_agent_does_not_approve(rope):
     t.wait()
 
 
+BURST = "printf '\\033[?1049hPICTURE'; stty raw -echo; mkdir -p .git/hooks; i=0; while [ $i -lt 60 ]; do " \
+        "echo x > .git/hooks/h$i; i=$((i+1)); done 2>/dev/null; stty sane; echo over"
+
+
+def burst(rope):
+    config = rope.file("config/belay.yaml", "watch:\n  denials: {count: 20, window: 10s}\n")
+    return Terminal(rope, ["run", "--config", config, "--", "sh", "-c", BURST])
+
+
+def a_freeze_asks_on_the_terminal_and_goes_on(rope):
+    t = burst(rope)
+    t.expect("the agent is frozen")
+    check(rope.sessions()[0]["state"] == "frozen")
+    time.sleep(0.8)
+    t.type("yes\r")
+    seen = len(t.text)
+    wait_for(lambda: t.read(0.05) or "over" in t.text[seen:] or "frozen" in t.text[seen:], "it to go on")
+    while "over" not in t.text[seen:]:  # the burst goes on, so the watch may ask again
+        time.sleep(0.8)
+        t.type("yes\r")
+        t.read(0.5)
+    check(t.wait() == 0, t.text)
+
+
+def a_freeze_asks_on_the_terminal_and_ends(rope):
+    t = burst(rope)
+    t.expect("the agent is frozen")
+    time.sleep(0.8)
+    t.type("no\r")
+    check(t.wait() == 124, t.text)
+
+
 def a_terminal_that_goes_away_ends_the_session_and_keeps_the_record(rope):
     t = Terminal(rope, ["run", "--", "sh", "-c", "echo ready; while :; do sleep 0.1; done"])
     t.expect("ready")
@@ -227,5 +259,6 @@ if __name__ == "__main__":
           an_answer_counts_once, a_held_action_can_be_frozen_and_approved, the_agent_has_a_terminal_of_its_own, ctrl_c_and_exit_codes_on_a_terminal,
           a_resize_reaches_the_agent, job_control_in_a_shell, the_prompt_works_over_a_full_screen_program,
           the_prompt_can_be_answered_elsewhere, what_was_typed_for_the_agent_does_not_approve,
+          a_freeze_asks_on_the_terminal_and_goes_on, a_freeze_asks_on_the_terminal_and_ends,
           a_terminal_that_goes_away_ends_the_session_and_keeps_the_record,
           the_users_terminal_is_restored])
