@@ -106,7 +106,7 @@ static int list(bool as_json)
     else
         buf_puts(&out, "SESSION    STATE         PID  PROCS  PENDING        AGE  COMMAND\n");
     for (size_t i = 0; i < sessions->n; i++) {
-        struct status s;
+        struct status s = {0};
 
         if (!ask_status(sessions->id[i], in, &s, &e)) {
             (void)cli_fail(&e); /* it may just have ended: the others are still worth showing */

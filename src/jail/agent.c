@@ -156,8 +156,13 @@ static bool find_program(const char *name, char *const *envp, char found[PATH_MA
     int error = ENOENT;
 
     if (strchr(name, '/') != NULL || name[0] == '\0') {
-        errno = strlen(name) < PATH_MAX ? ENOENT : ENAMETOOLONG;
-        return name[0] != '\0' && strlen(name) < PATH_MAX && strcpy(found, name) != NULL;
+        size_t length = strlen(name);
+
+        errno = length < PATH_MAX ? ENOENT : ENAMETOOLONG;
+        if (length == 0 || length >= PATH_MAX)
+            return false;
+        memcpy(found, name, length + 1);
+        return true;
     }
     for (dirs = dirs == NULL ? DEFAULT_PATH : dirs; *dirs != '\0';) {
         size_t n = strcspn(dirs, ":");

@@ -33,7 +33,7 @@ static bool check_stdio(int n, int fd, struct err *e)
                            names[n]);
     }
     if (S_ISSOCK(st.st_mode)) {
-        struct sockaddr_storage peer;
+        struct sockaddr_storage peer = {0};
         socklen_t size = sizeof(peer), type_size = sizeof(int);
         int type = 0;
         if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) == 0 && type == SOCK_STREAM &&

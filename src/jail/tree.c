@@ -87,12 +87,13 @@ static bool follow(struct walk *w, char *rest, size_t size)
 static bool resolve(struct walk *w, const char *path)
 {
     char rest[PATH_MAX];
+    size_t length = strlen(path);
 
-    if (strlen(path) >= sizeof(rest)) {
+    if (length >= sizeof(rest)) {
         errno = ENAMETOOLONG;
         return false;
     }
-    strcpy(rest, path);
+    memcpy(rest, path, length + 1);
     while (rest[0] != '\0') {
         size_t skip = strspn(rest, "/"), n = strcspn(rest + skip, "/");
         char name[NAME_MAX + 1];
@@ -154,6 +155,7 @@ const char *tree_below(const struct node *ancestor, const char *path)
 {
     size_t n = strlen(ancestor->path);
 
+    assert(path != NULL);
     if (n == 1) /* "/" */
         return path + 1;
     if (strncmp(path, ancestor->path, n) != 0 || (path[n] != '/' && path[n] != '\0'))

@@ -163,7 +163,7 @@ static int read_timevals(struct request *r, uint64_t at, struct timespec t[2])
 
 static int read_utimbuf(struct request *r, uint64_t at, struct timespec t[2])
 {
-    struct utimbuf u;
+    struct utimbuf u = {0};
     int error = mem_read(&r->kern->mem, at, &u, sizeof(u));
 
     t[0] = (struct timespec){.tv_sec = u.actime};
@@ -190,7 +190,7 @@ static int read_times(struct request *r, struct timespec t[2])
 
 static enum step prepare_utime(struct request *r)
 {
-    struct timespec t[2];
+    struct timespec t[2] = {0};
     int error = read_times(r, t);
 
     if (error == 0 && (utime_flags(r) & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0)

@@ -62,12 +62,12 @@ static bool next_part(struct walk *w, char *part, size_t size)
 
 static bool append(struct walk *w, const char *part)
 {
-    size_t n = strlen(w->done);
+    size_t n = strlen(w->done), length = strlen(part);
 
-    if (n + strlen(part) + 2 > sizeof(w->done))
+    if (n + length + 2 > sizeof(w->done))
         return false;
     w->done[n] = '/';
-    strcpy(w->done + n + 1, part);
+    memcpy(w->done + n + 1, part, length + 1);
     return true;
 }
 

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "record/lines.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -278,9 +279,10 @@ bool record_why(int fd, uint64_t seq, record_visit *visit, void *ctx, struct err
         return err_set(e, EX_USAGE_, "events are numbered from 1");
     if (!find_offsets(fd, seq, &o, e))
         return false;
+    assert(o.at != NULL && o.n >= seq);
     for (;;) {
         AUTO_LINES struct lines l = {0};
-        struct record_line p;
+        struct record_line p = {0};
         struct str line;
 
         if (!parse_at(fd, o.at[seq - 1], seq, &l, &p, &line, e))
