@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #define TICK_MS 250
+#define WHO_MS  50
 #define TERM_MS 5000 /* between a SIGTERM that was passed on and the kill */
 
 static enum phase phase_of(const struct keeper *k)
@@ -132,16 +134,35 @@ static void unwatch(struct event **ev)
     *ev = NULL;
 }
 
-static void role_lost(struct keeper *k, struct role_child *r, size_t index)
+static bool ends_within(const struct role_child *r, int ms)
 {
-    char how[128];
+    struct pollfd p = {.fd = r->pidfd, .events = POLLIN};
 
+    return r->pid > 0 && poll(&p, 1, ms) == 1;
+}
+
+static void forget_role(struct keeper *k, size_t index)
+{
     unwatch(&k->role_io[index]);
     unwatch(&k->role_end[index]);
+}
+
+static void role_lost(struct keeper *k, struct role_child *r, size_t index)
+{
+    struct err ignored; /* keeper_fault() kills again, and tells if that fails */
+    char how[128];
+
+    forget_role(k, index);
     if (k->state == STATE_ENDING) { /* a judge that has recorded the end may go */
         if (r->role == ROLE_JUDGE)
             keeper_stop_loop(k);
         return;
+    }
+    (void)jail_kill(&k->jail, &ignored); /* first the agent, then the question who was lost */
+    /* kern and the gate end when the judge's socket closes, which is before the judge has ended. */
+    if (r->role != ROLE_JUDGE && ends_within(&k->roles->judge, WHO_MS)) {
+        r = &k->roles->judge;
+        forget_role(k, 0);
     }
     role_obituary(r, how, sizeof(how));
     role_end(r);

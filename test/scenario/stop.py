@@ -105,7 +105,8 @@ def each_role_killed_stops_the_agent(rope):
         code = p.wait(timeout=20)
         check(code in (122, 123), role, code)
         check(not ticking(tick), "the agent runs free without the", role)
-        check(role in p.stderr.read())
+        said = p.stderr.read()
+        check("the %s was ended" % role in said, role, said)
 
 
 def each_role_stopped_lets_nothing_through(rope):
