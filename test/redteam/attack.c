@@ -23,8 +23,9 @@ int effect_if_known(bool ok)
 
 static const struct attack *find(const char *name)
 {
-    static const struct attack *const themes[] = {kernel_attacks, namespace_attacks,
-                                                  process_attacks, file_attacks, socket_attacks};
+    static const struct attack *const themes[] = {kernel_attacks,  namespace_attacks,
+                                                  process_attacks, file_attacks,
+                                                  socket_attacks,  race_attacks};
 
     for (size_t i = 0; i < sizeof(themes) / sizeof(themes[0]); i++)
         for (const struct attack *a = themes[i]; a->name != NULL; a++)

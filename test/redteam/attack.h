@@ -28,7 +28,7 @@ struct attack {
 
 /* Each ends with a name of NULL. */
 extern const struct attack kernel_attacks[], namespace_attacks[], process_attacks[], file_attacks[],
-    socket_attacks[];
+    socket_attacks[], race_attacks[];
 
 /* EFFECT if `ok`, else REFUSED. */
 int effect_if(bool ok);

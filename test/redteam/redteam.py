@@ -8,9 +8,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../scenario"))
 from rope import Rope, Skip, check, main, wait_for  # noqa: E402,F401
+
+# Not below /tmp: that is the agent's own in the jail, and no home lies there.
+if os.access("/var/tmp", os.W_OK):
+    tempfile.tempdir = "/var/tmp"
 
 WEAPON = os.path.abspath(sys.argv[2]) if len(sys.argv) > 2 else None
 UNAVAILABLE = 77
