@@ -176,7 +176,8 @@ static int read_times(struct request *r, struct timespec t[2])
 {
     uint64_t at = request_arg(r, r->trap->rest);
 
-    t[0] = t[1] = (struct timespec){.tv_nsec = UTIME_NOW};
+    t[0] = (struct timespec){.tv_nsec = UTIME_NOW};
+    t[1] = t[0];
     if (at == 0)
         return 0;
     if (r->trap->nr == SYS_utimensat)
