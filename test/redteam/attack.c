@@ -14,7 +14,8 @@ int effect_if(bool ok)
 
 int effect_if_known(bool ok)
 {
-    bool unknown = errno == ENOSYS || errno == EAFNOSUPPORT || errno == EPROTONOSUPPORT;
+    bool unknown = errno == ENOSYS || errno == EAFNOSUPPORT || errno == EPROTONOSUPPORT ||
+                   (geteuid() != 0 && (errno == EPERM || errno == EACCES));
 
     if (ok)
         return EFFECT;

@@ -33,7 +33,7 @@ extern const struct attack kernel_attacks[], namespace_attacks[], process_attack
 /* EFFECT if `ok`, else REFUSED. */
 int effect_if(bool ok);
 
-/* For what a kernel may not have: without belay, ENOSYS and the like are UNAVAILABLE. */
+/* For what a kernel may not have, or gives to root alone: without belay that is UNAVAILABLE. */
 int effect_if_known(bool ok);
 
 #endif

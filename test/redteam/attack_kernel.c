@@ -132,7 +132,7 @@ static int bpf_map(char **args)
         .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
 
     (void)args;
-    return effect_if(syscall(SYS_bpf, BPF_MAP_CREATE, &a, sizeof(a)) >= 0);
+    return effect_if_known(syscall(SYS_bpf, BPF_MAP_CREATE, &a, sizeof(a)) >= 0);
 }
 
 static int perf_event(char **args)
@@ -143,7 +143,7 @@ static int perf_event(char **args)
                                 .exclude_kernel = 1};
 
     (void)args;
-    return effect_if(syscall(SYS_perf_event_open, &a, 0, -1, -1, 0) >= 0);
+    return effect_if_known(syscall(SYS_perf_event_open, &a, 0, -1, -1, 0) >= 0);
 }
 
 /* A listener of the agent's own, which could answer its held calls with yes. */
@@ -200,7 +200,7 @@ static int paste_into_terminal(char **args)
 
 static int device_node(char **args)
 {
-    return effect_if(mknod(args[0], S_IFCHR | 0600, makedev(1, 5)) == 0);
+    return effect_if_known(mknod(args[0], S_IFCHR | 0600, makedev(1, 5)) == 0);
 }
 
 struct handle {
@@ -217,7 +217,7 @@ static int file_handle(char **args)
 
     if (syscall(SYS_name_to_handle_at, AT_FDCWD, args[0], &h, &mount_id, 0) != 0)
         return REFUSED;
-    return effect_if(syscall(SYS_open_by_handle_at, root, &h, O_RDONLY) >= 0);
+    return effect_if_known(syscall(SYS_open_by_handle_at, root, &h, O_RDONLY) >= 0);
 }
 
 /* For settings, devices and control files: opened to write, and nothing written. */

@@ -5,7 +5,7 @@ What counts is what stands on the disk afterwards, seen from outside.
 """
 import os
 
-from redteam import arm, check, duel, main, named, recorded
+from redteam import arm, bare, check, duel, main, named, recorded
 
 HOOKS = ".git/hooks"
 
@@ -181,6 +181,10 @@ EVERYWHERE = [
     ("tool servers by symbolic link", "echo EVIL > m; ln -s m .mcp.json", [".mcp.json"], "agent-settings"),
     ("tasks of an editor", "mkdir -p .vscode; echo EVIL > .vscode/tasks.json", [".vscode/tasks.json"],
      "runs-by-itself"),
+    ("a language server of an editor", "mkdir -p .helix; echo EVIL > .helix/languages.toml",
+     [".helix/languages.toml"], "runs-by-itself"),
+    ("a formatter of an editor", "mkdir -p .zed; echo EVIL > .zed/settings.json", [".zed/settings.json"],
+     "runs-by-itself"),
     ("direnv", "echo EVIL > .envrc", [".envrc"], "runs-by-itself"),
     ("a file of the home", "echo EVIL > @HOME/.bashrc", ["../home/.bashrc"], None),
     ("a victim of the home", "echo EVIL > @HOME/victim", ["../home/victim"], None),
@@ -275,6 +279,17 @@ def secret_behind_a_prepared_link(rope):
     duel(rope, "cat prepared", setup=ground, effect=lambda _w, p: "KEY" in p.stdout)
 
 
+def a_home_is_no_workspace(rope):
+    """From the home, the whole of it would be the agent's to write: belay does not start."""
+    repository(rope)
+    script = "echo EVIL >> %s/victim" % rope.home
+    control = bare(rope, script)
+    check(control.returncode == 0, control)
+    rope.file("home/victim", "keep\n")
+    p = rope.run("sh", "-c", script, cwd=rope.home)
+    check(p.returncode != 0 and open(os.path.join(rope.home, "victim")).read() == "keep\n", p)
+
+
 def case_and_unicode_make_other_names(rope):
     """On a file system that tells case apart, .GIT/hooks is no hook: writing there is allowed, and
     git does not look there. On one that does not, the names are one folder: it must be refused."""
@@ -308,4 +323,4 @@ if __name__ == "__main__":
     main([hook(*a) for a in HOOK_ATTACKS] + [elsewhere(*a) for a in EVERYWHERE] +
          [mode(m) for m in MODES] + [read(*r) for r in READS if r[0] != "by a link made before"] +
          [flags_by_a_descriptor_that_may_only_read, an_extended_attribute, a_read_only_mapping_made_writable, a_clone_into_what_is_open_to_read,
-          secret_behind_a_prepared_link, case_and_unicode_make_other_names, git_itself_goes_on_working])
+          secret_behind_a_prepared_link, a_home_is_no_workspace, case_and_unicode_make_other_names, git_itself_goes_on_working])

@@ -191,6 +191,31 @@ def pids_of_the_host_are_not_filled(rope):
     check("MADE 500" in control.stdout, "the control was limited too:", control)
 
 
+SEGMENT = """
+import ctypes, sys
+c = ctypes.CDLL(None, use_errno=True)
+c.shmat.restype = ctypes.c_void_p
+at = c.shmat(int(sys.argv[1]), None, 0)
+print("ATTACHED" if at not in (None, ctypes.c_void_p(-1).value) else "refused")
+"""
+
+
+def shared_memory_of_the_host(rope):
+    """A System V segment of the same user, by its number."""
+    import ctypes
+    c = ctypes.CDLL(None, use_errno=True)
+    segment = c.shmget(0, 4096, 0o1600)
+    if segment < 0:
+        raise Skip("no System V shared memory")
+    try:
+        control = bare(rope, ["python3", "-c", SEGMENT, str(segment)])
+        check("ATTACHED" in control.stdout, control)
+        p = rope.run("python3", "-c", SEGMENT, str(segment))
+        check("refused" in p.stdout, p)
+    finally:
+        c.shmctl(segment, 0, None)
+
+
 def memory_of_a_process_that_is_not_dumpable(rope):
     """/proc/self/mem of the agent's own: no way to write what kern already judged."""
     if not os.path.exists("/proc/self/mem"):
@@ -215,4 +240,4 @@ if __name__ == "__main__":
     main([outside(*a) for a in OUTSIDE] + [init(*a) for a in INIT] +
          [belays_own_processes, a_signal_to_all, what_hides_does_not_outlive_the_agent,
           what_hides_does_not_outlive_a_kill, what_hides_does_not_outlive_the_keeper,
-          pids_of_the_host_are_not_filled, memory_of_a_process_that_is_not_dumpable])
+          pids_of_the_host_are_not_filled, shared_memory_of_the_host, memory_of_a_process_that_is_not_dumpable])
