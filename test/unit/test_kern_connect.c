@@ -209,4 +209,70 @@ TEST(internet_is_noted)
     CHECK_INT(w->actions, 0);
 }
 
-UNIT_MAIN(UNIT(path_sockets), UNIT(full_queue), UNIT(internet_is_noted))
+/* bind: a path socket is a new name in a folder; what is none is left alone. */
+
+static enum outcome no_bad_name(const struct action *a)
+{
+    return a->verb == VERB_CREATE && memmem(a->resource.p, a->resource.n, "bad", 3) != NULL
+               ? OUTCOME_DENY
+               : OUTCOME_ALLOW;
+}
+
+static int bind_at(const char *path)
+{
+    socklen_t n;
+    struct sockaddr_un a = unix_address(path, &n);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int error = bind(fd, (struct sockaddr *)&a, n) == 0 ? 0 : errno;
+
+    close(fd);
+    return error;
+}
+
+static int binds(void *arg)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr any = {.sa_family = AF_UNIX};
+    struct stat st;
+
+    (void)arg;
+    if (chdir(dir) != 0)
+        return 99;
+    (void)umask(027);
+    if (bind_at("made") != 0 || stat("made", &st) != 0 || (st.st_mode & 0777) != 0750)
+        return 1;
+    if (bind_at("made") != EADDRINUSE || bind_at(".") != EADDRINUSE)
+        return 2;
+    if (bind_at("bad") != EACCES || bind_at("alias/../bad") != EACCES || access("bad", F_OK) == 0)
+        return 3;
+    if (bind_at("nowhere/x") != ENOENT || bind_at("@kern-test-bound") != 0)
+        return 4;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(fd, &any, sizeof(any.sa_family)) != 0 || bind(fd, NULL, 3) != -1 || errno != EFAULT)
+        return 5;
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(fd, (struct sockaddr *)&in, sizeof(in)) != 0)
+        return 6;
+    int listener = serve("good", SOCK_STREAM);
+    return dial("good") == 0 && close(listener) == 0 ? 0 : 7;
+}
+
+TEST(names_of_sockets)
+{
+    AUTO_FREE struct world *w = world_new(TRAP_EXEC | TRAP_WRITE, false, no_bad_name);
+    char line[PATH_MAX + 32];
+
+    make_dir();
+    (void)snprintf(line, sizeof(line), "create %s/made bind", dir);
+    if (symlink(".", "alias") != 0)
+        abort();
+    CHECK(world_run(w, binds, NULL));
+    clean();
+    if (world_code(w) != 0)
+        printf("# %s", w->log);
+    CHECK_INT(world_code(w), 0);
+    CHECK_INT(w->kern_status, -1);
+    CHECK(world_saw(w, line));
+}
+
+UNIT_MAIN(UNIT(names_of_sockets), UNIT(path_sockets), UNIT(full_queue), UNIT(internet_is_noted))
