@@ -260,7 +260,7 @@ static int binds(void *arg)
 TEST(names_of_sockets)
 {
     AUTO_FREE struct world *w = world_new(TRAP_EXEC | TRAP_WRITE, false, no_bad_name);
-    char line[PATH_MAX + 32];
+    char line[sizeof(dir) + 32];
 
     make_dir();
     (void)snprintf(line, sizeof(line), "create %s/made bind", dir);
