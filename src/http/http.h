@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * http.h - HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113) as state machines of one shape: the peer's bytes
- * in, events out; messages in, bytes for the peer out. No I/O, no clock, no idea of policy.
+ * in, events out; messages in, bytes for the peer out. No I/O, no idea of policy, and no clock but the
+ * one by which floods of HTTP/2 frames are counted.
  *
  * The parse is canonical: what two parsers could read differently is an error and ends the
  * connection (a bare LF, obs-fold, blanks before a colon, conflicting or repeated lengths, a length
@@ -11,7 +12,11 @@
  * A struct http_conn is one connection with one peer; a struct http_stream is one request with its
  * response on it. Streams belong to their connection and are gone after `over` was called for them.
  * Strings in events are views that live until the hook returns. Hooks may call any function but
- * http_feed and http_conn_free.
+ * http_feed, http_feed_end, http_output, http_sent and http_conn_free.
+ *
+ * Events come out of http_feed, http_feed_end, http_output, http_sent, http_reset and http_conn_free
+ * only: http_send, http_end, http_respond, http_request and http_take never call a hook. So after any
+ * of those, look at http_output; after http_sent and http_take, look at http_blocked.
  *
  * Memory is bounded: a head by HTTP_HEAD_MAX, what may wait to be sent by HTTP_SEND_MAX for each
  * stream, what was delivered and not yet taken by HTTP_WINDOW for each stream; then the peer is not
@@ -55,9 +60,11 @@ struct http_head {
     unsigned status;      /* response: 100 to 599 */
     const struct http_field *fields;
     size_t nfields;
-    int64_t length; /* of the body, -1 when it is not known before its end */
+    int64_t length; /* of the body, -1 when it is not known before its end; with `end` in a response
+                       to HEAD and in a 304, of the body that there would have been */
     bool end;       /* there is no body: no data and no end event follow */
     bool expect;    /* request: the client waits for 100 Continue */
+    bool trailers;  /* request: TE: trailers, which gRPC insists on */
     bool websocket; /* request: asks to become one (RFC 6455, HTTP/1.1 only); response: it has. Then
                        data goes both ways until both have ended. Sec-WebSocket-* are in fields. */
 };
@@ -71,7 +78,7 @@ enum http_reset {
 
 struct http_hooks {
     /* Server: a request begins on a stream of its own. Client: its response; informational ones (1xx
-     * but 101) come before the final one. */
+     * but 101, `end` false) come before the final one. */
     void (*head)(void *arg, struct http_stream *s, const struct http_head *head);
     /* Bytes of the body, or of the websocket. Counted until http_take(). */
     void (*data)(void *arg, struct http_stream *s, const void *p, size_t n);
@@ -90,7 +97,9 @@ void http_conn_free(struct http_conn *c);
 
 /* Bytes from the peer. The number that was taken: less than n while delivered bytes wait to be taken
  * or a pipelined request has to wait, offer the rest again later (http_blocked() turns false). -1: the
- * peer broke the protocol; http_error() says how, what http_output() has is still to be sent. */
+ * peer broke the protocol; http_error() says how, what http_output() has is still to be sent (a server
+ * has an answer there). Once http_closing(), what comes is taken and dropped: so a caller can read
+ * on for a moment, and the answer is not lost to a reset of the connection. */
 ssize_t http_feed(struct http_conn *c, const void *p, size_t n);
 bool http_blocked(const struct http_conn *c);
 /* The peer will send no more. False: that was in the middle of something. */
@@ -106,13 +115,19 @@ bool http_closing(const struct http_conn *c);
 void http_shut(struct http_conn *c);
 size_t http_streams(const struct http_conn *c); /* alive */
 
-/* Client: can another request begin? Begins it; NULL if not. */
+/* Client: can another request begin? Begins it. NULL: it cannot, the head holds what may not be
+ * sent, or it asks for a websocket over HTTP/2. */
 bool http_can_request(const struct http_conn *c);
 struct http_stream *http_request(struct http_conn *c, const struct http_head *head);
-/* Server: the response, after any informational ones. */
-void http_respond(struct http_stream *s, const struct http_head *head);
-/* Both: the body. How many bytes were taken: the rest after `room`. */
+/* Server: the response, after any informational ones. False: the head holds what may not be sent
+ * (nothing was; another may be tried). */
+bool http_respond(struct http_stream *s, const struct http_head *head);
+/* Both: the body, of the length that the head gave, if it did (asserted); not after a head with `end`.
+ * How many bytes were taken: the rest after `room`. The body of a response that has none (to HEAD,
+ * 204, 304) is taken and dropped. */
 size_t http_send(struct http_stream *s, const void *p, size_t n);
+/* Trailers that may not be sent are left out. A response may end before its request: then the rest
+ * of the request is not waited for. */
 void http_end(struct http_stream *s, const struct http_field *trailers, size_t n);
 /* Ends a stream early; over HTTP/1 that ends the connection. `over` is called before it returns. */
 void http_reset(struct http_stream *s, enum http_reset why);
