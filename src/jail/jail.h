@@ -69,6 +69,20 @@ enum jail_traps {
     TRAP_CONNECT = 1 << 3, /* connect */
 };
 
+/*
+ * A file with this content, shown read-only at `path` (absolute, clean) over what stands there, or
+ * where nothing stands and the place is the jail's own: below /run, /tmp, a hidden folder, or a
+ * folder that only leads to what is shown. In a folder of the host where there is no such file none
+ * appears; nothing is made on the host. It wins over a jail_mount of the same path. Not below /proc
+ * and /dev.
+ */
+struct jail_file {
+    const char *path;
+    const void *bytes;
+    size_t n;
+    unsigned mode; /* permission bits, as 0444 */
+};
+
 struct jail_limits {     /* 0: as the caller has it */
     uint64_t processes;  /* processes and threads together */
     uint64_t file_size;  /* bytes in one file */
@@ -82,6 +96,8 @@ enum jail_cgroup_use {
 };
 
 #define JAIL_MOUNTS_MAX     4096
+#define JAIL_FILES_MAX      256
+#define JAIL_FILE_MAX       (8u << 20) /* bytes of one jail_file */
 #define JAIL_HOST_PORTS_MAX 64
 #define JAIL_SESSION_MAX    64
 
@@ -95,6 +111,8 @@ struct jail_plan {
     const char *session; /* id for the cgroup's name: [A-Za-z0-9_-]{1,JAIL_SESSION_MAX} */
     const struct jail_mount *mounts;
     size_t nmounts;
+    const struct jail_file *files;
+    size_t nfiles;
     const char *cwd;   /* absolute; must be visible inside */
     char *const *argv; /* argv[0] is looked up in envp's PATH, inside, if it has no '/' */
     char *const *envp;

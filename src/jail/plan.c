@@ -71,6 +71,12 @@ bool jail_plan_check(const struct jail_plan *p, struct err *e)
     if (p->nhost_ports > JAIL_HOST_PORTS_MAX)
         return err_set(e, EX_POLICY, "the policy names %zu ports of this host, more than %d",
                        p->nhost_ports, JAIL_HOST_PORTS_MAX);
+    if (p->nfiles > JAIL_FILES_MAX)
+        return err_set(e, EX_FAIL, "%zu files of the jail's own, more than %d", p->nfiles,
+                       JAIL_FILES_MAX);
+    for (size_t i = 0; i < p->nfiles; i++)
+        if (p->files[i].n > JAIL_FILE_MAX)
+            return err_set(e, EX_FAIL, "%s: too large to be shown in the jail", p->files[i].path);
     for (int i = 0; i < 3; i++)
         if ((p->pty_mask >> i & 1) == 0 && p->stdio[i] >= 0 && !check_stdio(i, p->stdio[i], e))
             return false;

@@ -83,14 +83,14 @@ static int our_folder(struct builder *b, mode_t mode)
     return copy_mount(b->base, name, 0);
 }
 
-static int our_file(struct builder *b, const char *content)
+static int our_file(struct builder *b, const void *content, size_t n, mode_t mode)
 {
     char name[16];
     AUTO_CLOSE int fd = -1;
 
     snprintf(name, sizeof(name), "%u", b->made++);
-    fd = openat(b->base, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-    if (fd < 0 || !fd_write_all(fd, content, strlen(content)))
+    fd = openat(b->base, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 || !fd_write_all(fd, content, n) || fchmod(fd, mode & 0777) != 0)
         return -1;
     return copy_mount(b->base, name, 0);
 }
@@ -132,6 +132,7 @@ static int make_bind(const struct node *n)
 
 static int make_mount(struct builder *b, const struct node *n)
 {
+    static const char resolver[] = "nameserver " JAIL_RESOLVER4 "\n";
     int mount = -1;
 
     switch (n->kind) {
@@ -143,10 +144,13 @@ static int make_mount(struct builder *b, const struct node *n)
         mount = our_folder(b, 01777);
         break;
     case NODE_EMPTY:
-        mount = n->folder ? our_folder(b, 0555) : our_file(b, "");
+        mount = n->folder ? our_folder(b, 0555) : our_file(b, "", 0, 0444);
         break;
     case NODE_RESOLVER:
-        mount = our_file(b, "nameserver " JAIL_RESOLVER4 "\n");
+        mount = our_file(b, resolver, strlen(resolver), 0444);
+        break;
+    case NODE_FILE:
+        mount = our_file(b, n->file->bytes, n->file->n, n->file->mode);
         break;
     case NODE_FOLDER:
     case NODE_DEV:

@@ -21,6 +21,7 @@ struct walk {
     struct tree *t;
     char path[PATH_MAX]; /* canonical so far; "" is the root */
     size_t n;
+    char rest[PATH_MAX]; /* not yet walked */
     struct link links[LINKS_MAX];
     size_t nlinks;
 };
@@ -54,7 +55,7 @@ static void up(struct walk *w)
 }
 
 /* w->path is a link: forgets its last name and puts its target before what is left. */
-static bool follow(struct walk *w, char *rest, size_t size)
+static bool follow(struct walk *w)
 {
     char target[PATH_MAX], joined[PATH_MAX];
     ssize_t n = readlink(w->path, target, sizeof(target) - 1);
@@ -69,12 +70,12 @@ static bool follow(struct walk *w, char *rest, size_t size)
     }
     w->links[w->nlinks].path = arena_strndup(&w->t->mem, w->path, w->n);
     w->links[w->nlinks++].target = arena_strndup(&w->t->mem, target, (size_t)n);
-    len = snprintf(joined, sizeof(joined), "%s/%s", target, rest);
-    if (len < 0 || (size_t)len >= sizeof(joined) || (size_t)len >= size) {
+    len = snprintf(joined, sizeof(joined), "%s/%s", target, w->rest);
+    if (len < 0 || (size_t)len >= sizeof(w->rest)) {
         errno = ENAMETOOLONG;
         return false;
     }
-    memcpy(rest, joined, (size_t)len + 1);
+    memcpy(w->rest, joined, (size_t)len + 1);
     if (target[0] == '/')
         w->n = 0;
     else
@@ -86,10 +87,10 @@ static bool follow(struct walk *w, char *rest, size_t size)
 /* Name by name, as the kernel walks. False with errno. */
 static bool resolve(struct walk *w, const char *path)
 {
-    char rest[PATH_MAX];
+    char *rest = w->rest;
     size_t length = strlen(path);
 
-    if (length >= sizeof(rest)) {
+    if (length >= sizeof(w->rest)) {
         errno = ENAMETOOLONG;
         return false;
     }
@@ -113,7 +114,7 @@ static bool resolve(struct walk *w, const char *path)
         }
         if (!append(w, name, n) || lstat(w->path, &st) != 0)
             return false;
-        if (S_ISLNK(st.st_mode) && !follow(w, rest, sizeof(rest)))
+        if (S_ISLNK(st.st_mode) && !follow(w))
             return false;
     }
     if (w->n == 0)
@@ -259,6 +260,62 @@ static bool add_path(struct maker *m, const char *path, enum node_kind kind,
     return take_links(m, &w, path);
 }
 
+/* What is missing of a path that resolve() could not walk to its end. False with errno. */
+static bool append_rest(struct walk *w)
+{
+    const char *at = w->rest;
+
+    for (;;) {
+        at += strspn(at, "/");
+        size_t n = strcspn(at, "/");
+
+        if (n == 0)
+            return true;
+        if (at[0] == '.' && (n == 1 || (n == 2 && at[1] == '.'))) {
+            errno = ENOENT;
+            return false;
+        }
+        if (!append(w, at, n))
+            return false;
+        at += n;
+    }
+}
+
+static bool file_place_is_bad(const char *path)
+{
+    return path == NULL || !clean(path) || strcmp(path, "/") == 0 ||
+           strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/dev/", 5) == 0;
+}
+
+/* A file of the plan: where it is shown, whether or not something stands there. False: *e. */
+static bool add_file(struct maker *m, const struct jail_file *file, struct err *e)
+{
+    struct walk w = {.t = m->t};
+    struct node *n;
+    int fd;
+
+    if (file_place_is_bad(file->path))
+        return err_set(e, EX_FAIL, "jail: \"%s\" is no place for a file",
+                       file->path == NULL ? "" : file->path);
+    if (!resolve(&w, file->path) && (errno != ENOENT || !append_rest(&w)))
+        return absent(errno) ? true : err_sys(e, EX_FAIL, "jail: %s", file->path);
+    if (file_place_is_bad(w.path))
+        return true;
+    n = add(m->t, arena_strndup(&m->t->mem, w.path, w.n), NODE_FILE, true);
+    n->access = JAIL_READ;
+    n->file = file;
+    fd = open_nolinks(n->path);
+    if (fd >= 0 && (!look(n, fd) || n->folder))
+        return err_set(e, EX_FAIL, "jail: %s is no file", n->path);
+    return take_links(m, &w, n->path);
+}
+
+/* The file of the host gives way to ours. */
+static bool replaces(const struct node *n)
+{
+    return n->kind == NODE_RESOLVER || n->kind == NODE_FILE;
+}
+
 static bool collect(struct maker *m, const struct jail_plan *plan, struct err *e)
 {
     struct tree *t = m->t;
@@ -270,6 +327,9 @@ static bool collect(struct maker *m, const struct jail_plan *plan, struct err *e
     add(t, "/run", NODE_FOLDER, true)->folder = true;
     for (size_t i = 0; i < plan->nmounts; i++)
         if (!add_path(m, plan->mounts[i].path, NODE_BIND, plan->mounts[i].access, e))
+            return false;
+    for (size_t i = 0; i < plan->nfiles; i++)
+        if (!add_file(m, &plan->files[i], e))
             return false;
     return !plan->net || add_path(m, "/etc/resolv.conf", NODE_RESOLVER, JAIL_READ, e);
 }
@@ -318,13 +378,13 @@ static void prune(struct tree *t)
 
         if (kept > 0)
             n.parent = ancestor_of(t, n.path, kept);
-        if ((fixed && !n.ours) || (repeats(&n, prev) && n.kind != NODE_RESOLVER) ||
+        if ((fixed && !n.ours) || (repeats(&n, prev) && !replaces(&n)) ||
             (n.parent != NULL && !matters(&n, n.parent))) {
             forget(&n);
             continue;
         }
-        if (n.kind == NODE_RESOLVER && repeats(&n, prev)) {
-            forget(prev); /* the file of the host gives way to the gate's */
+        if (replaces(&n) && repeats(&n, prev)) {
+            forget(prev);
             n.parent = prev->parent;
             kept--;
         }
@@ -367,8 +427,8 @@ bool tree_make(struct tree *t, const struct jail_plan *plan, struct err *e)
     if (plan->nmounts > JAIL_MOUNTS_MAX)
         return err_set(e, EX_POLICY, "the policy needs %zu mounts, more than %d", plan->nmounts,
                        JAIL_MOUNTS_MAX);
-    t->nodes = arena_alloc(&t->mem, (plan->nmounts + 6) * sizeof(*t->nodes));
-    m.detours = arena_alloc(&t->mem, (plan->nmounts + 1) * sizeof(*m.detours));
+    t->nodes = arena_alloc(&t->mem, (plan->nmounts + plan->nfiles + 6) * sizeof(*t->nodes));
+    m.detours = arena_alloc(&t->mem, (plan->nmounts + plan->nfiles + 1) * sizeof(*m.detours));
     if (!collect(&m, plan, e)) {
         tree_release(t);
         return false;

@@ -22,7 +22,8 @@ enum node_kind {
     NODE_SCRATCH, /* a writable folder of our own: /tmp */
     NODE_PROC,
     NODE_DEV,
-    NODE_RESOLVER /* resolv.conf that names the gate */
+    NODE_RESOLVER, /* resolv.conf that names the gate */
+    NODE_FILE      /* a file of the plan's own content */
 };
 
 struct node {
@@ -32,8 +33,9 @@ struct node {
     bool ours;   /* built in, not from the plan */
     bool folder; /* what stands there on the host */
     bool device;
-    int source; /* O_PATH on the host; -1 when there is none */
-    int mount;  /* the mount's root, once made; -1 before */
+    const struct jail_file *file; /* NODE_FILE */
+    int source;                   /* O_PATH on the host; -1 when there is none */
+    int mount;                    /* the mount's root, once made; -1 before */
     struct node *parent;
 };
 

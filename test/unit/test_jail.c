@@ -217,6 +217,65 @@ TEST(links_on_the_way_are_kept)
     unlink(way);
 }
 
+TEST(files_of_its_own_content)
+{
+    static const char script[] = "cat /etc/hostname /run/belay/ca.pem over gone hidden/new 2>&1;"
+                                 "stat -c %a /run/belay/ca.pem over; echo x >over; rm -f over;"
+                                 "mv over away; chmod 700 over; cat over";
+    char *argv[] = {(char[]){"sh"}, (char[]){"-c"}, strdup(script), NULL};
+    char over[256], gone[256], hidden[256], in_hidden[256];
+    struct jail_file files[] = {{"/etc/hostname", "name\n", 5, 0444},
+                                {"/run/belay/ca.pem", "ca\n", 3, 0444},
+                                {over, "mine\n", 5, 0400},
+                                {gone, "never\n", 6, 0444},
+                                {in_hidden, "bait\n", 5, 0444}};
+    struct setup s;
+    struct run r;
+
+    snprintf(over, sizeof(over), "%s/over", play_ws);
+    snprintf(gone, sizeof(gone), "%s/gone", play_ws);
+    snprintf(hidden, sizeof(hidden), "%s/hidden", play_ws);
+    snprintf(in_hidden, sizeof(in_hidden), "%s/hidden/new", play_ws);
+    put_file(over, "the host's\n");
+    mkdir(hidden, 0755);
+    put_file(in_ws("hidden/secret"), "secret\n");
+    setup_init(&s, argv);
+    setup_add(&s, hidden, JAIL_HIDE);
+    s.plan.files = files;
+    s.plan.nfiles = sizeof(files) / sizeof(files[0]);
+    run_setup(&s, &r);
+    free(argv[2]);
+    STARTED(r);
+    CHECK(has(r.out, "name\nca\nmine\n"));
+    CHECK(has(r.out, "gone: No such file"));
+    CHECK(has(r.out, "bait\n"));
+    CHECK(has(r.out, "444\n400\n"));
+    CHECK(strlen(r.out) > 5 && strcmp(r.out + strlen(r.out) - 5, "mine\n") == 0);
+    CHECK(access(gone, F_OK) != 0 && access(in_hidden, F_OK) != 0);
+    unlink(in_ws("hidden/secret"));
+    rmdir(hidden);
+    unlink(over);
+}
+
+TEST(a_file_of_its_own_has_a_place)
+{
+    static const char *const bad[] = {"/proc/version", "/dev/null", "relative", "/", "/etc", "/a/"};
+    char *argv[] = {(char[]){"true"}, NULL};
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct jail_file file = {bad[i], "x", 1, 0444};
+        struct setup s;
+        struct run r;
+
+        setup_init(&s, argv);
+        s.plan.files = &file;
+        s.plan.nfiles = 1;
+        run_setup(&s, &r);
+        CHECK_INT(r.status, -1);
+        CHECK(has(r.e.text, bad[i]));
+    }
+}
+
 TEST(the_host_root_read_only)
 {
     char *argv[] = {(char[]){"sh"}, (char[]){"-c"},
@@ -609,6 +668,7 @@ JAIL_MAIN(inside, UNIT(runs_and_reports_exit), UNIT(a_missing_command),
           UNIT(nothing_but_the_plan_is_visible), UNIT(no_mount_of_the_host_remains),
           UNIT(read_is_read_only_and_write_writes), UNIT(children_override_parents),
           UNIT(a_link_in_a_writable_place_widens_nothing), UNIT(links_on_the_way_are_kept),
+          UNIT(files_of_its_own_content), UNIT(a_file_of_its_own_has_a_place),
           UNIT(the_host_root_read_only), UNIT(no_privilege_is_left),
           UNIT(no_descriptor_is_inherited), UNIT(folders_terminals_and_sockets_are_refused),
           UNIT(a_terminal_of_its_own), UNIT(interrupts_and_sizes_reach_the_agent),
