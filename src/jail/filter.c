@@ -70,6 +70,12 @@ struct trap {
       1,                            \
       {T(BPF_ANY, arg, O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE_ONLY, 0)}}},
 #define O_TMPFILE_ONLY (O_TMPFILE & ~O_DIRECTORY)
+#define NO_SOCKET(class, name, family, type, error) \
+    {class,                                         \
+     {SYS_##name,                                   \
+      SECCOMP_RET_ERRNO | (error),                  \
+      2,                                            \
+      {T(BPF_EQ, 0, BPF_INT, family), T(BPF_EQ, 1, 0xf, type)}}},
 
 static const struct trap traps_table[] = {
 #include "jail/traps.def"

@@ -67,6 +67,12 @@ enum jail_traps {
     TRAP_WRITE = 1 << 1,   /* opens that can write or create; names made, changed, removed */
     TRAP_READ = 1 << 2,    /* every open */
     TRAP_CONNECT = 1 << 3, /* connect */
+    /*
+     * No trap but a refusal: sockets for datagrams between processes of a machine (AF_UNIX). Such a
+     * socket names another receiver with each packet, in memory that a filter cannot read, so
+     * where path sockets are judged there are none. Streams and SOCK_SEQPACKET are connected first.
+     */
+    TRAP_DATAGRAM = 1 << 4,
 };
 
 /*

@@ -73,6 +73,8 @@ static unsigned traps_of(const struct plan *plan)
         traps |= TRAP_READ;
     if (plan->gate || (plan->traps & PLAN_TRAP_CONNECT) != 0) /* whose connection it is */
         traps |= TRAP_CONNECT;
+    if (plan->traps & PLAN_TRAP_CONNECT)
+        traps |= TRAP_DATAGRAM;
     return traps;
 }
 

@@ -60,6 +60,31 @@ static int send_unix(char **args)
     return effect_if(sendto(fd, "x", 1, 0, (struct sockaddr *)&a, n) == 1);
 }
 
+/* The same by a socket that is one of a pair, with the name in a message. */
+static int send_unix_paired(char **args)
+{
+    struct sockaddr_un a;
+    socklen_t n = unix_address(args[0], &a);
+    char c = 'x';
+    struct iovec v = {&c, 1};
+    struct msghdr m = {.msg_name = &a, .msg_namelen = n, .msg_iov = &v, .msg_iovlen = 1};
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) != 0)
+        return REFUSED;
+    return effect_if(sendmsg(pair[0], &m, 0) == 1);
+}
+
+/* SOCK_RAW is SOCK_DGRAM under another number. */
+static int send_unix_raw(char **args)
+{
+    struct sockaddr_un a;
+    socklen_t n = unix_address(args[0], &a);
+    int fd = socket(AF_UNIX, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+    return effect_if(sendto(fd, "x", 1, 0, (struct sockaddr *)&a, n) == 1);
+}
+
 /* Takes a descriptor that a process outside offers, and writes to it. */
 static int take_smuggled(char **args)
 {
@@ -171,6 +196,8 @@ const struct attack socket_attacks[] = {
     {"take_smuggled", 1, take_smuggled},
     {"bind_name", 1, bind_name},
     {"make", 3, make},
+    {"send_unix_paired", 1, send_unix_paired},
+    {"send_unix_raw", 1, send_unix_raw},
     {"ask_datagram", 2, ask_datagram},
     {"ask_stream", 2, ask_stream},
     {"ask_fast_open", 2, ask_fast_open},

@@ -78,10 +78,11 @@ def path_socket(whose, place):
 
 
 def by_datagram(rope):
-    """A datagram needs no connect(), so nothing stops it on the way; the name must not be there."""
-    for place in ("runtime/notify", "home/.gnupg/S.x"):
+    """A datagram needs no connect(): the name is not there, or there is no such socket to send from."""
+    for place in ("runtime/notify", "home/.gnupg/S.x", "home/.cache/thing/S.notify"):
         server = Server(os.path.join(rope.top, place), kind=socket.SOCK_DGRAM)
-        fight(rope, ["./attack", "send_unix", "@TOP/" + place], server, lambda: True)
+        for way in ("send_unix", "send_unix_paired", "send_unix_raw"):
+            fight(rope, ["./attack", way, "@TOP/" + place], server, lambda: True)
         server.close()
 
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #define LAST   500
 #define BEYOND (SECCOMP_RET_ERRNO | ENOSYS)
@@ -141,6 +142,35 @@ TEST(which_opens_are_trapped)
     CHECK_INT(open_with(&prog, O_RDWR), SECCOMP_RET_ALLOW);
 }
 
+static uint32_t make_socket(const struct bpf_program *prog, uint32_t nr, int family, int type)
+{
+    const uint64_t args[6] = {(uint64_t)family, (uint64_t)type};
+
+    return bpf_run(prog, JAIL_AUDIT_ARCH, nr, args);
+}
+
+TEST(datagrams_between_processes_where_path_sockets_are_judged)
+{
+    static const uint32_t calls[] = {SYS_socket, SYS_socketpair};
+    static struct bpf_program prog;
+    struct err e = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        CHECK(filter_make(TRAP_EXEC | TRAP_CONNECT | TRAP_DATAGRAM, &prog, &e));
+        CHECK_INT(make_socket(&prog, calls[i], AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC),
+                  SECCOMP_RET_ERRNO | ESOCKTNOSUPPORT);
+        CHECK_INT(make_socket(&prog, calls[i], AF_UNIX, SOCK_RAW),
+                  SECCOMP_RET_ERRNO | ESOCKTNOSUPPORT);
+        CHECK_INT(make_socket(&prog, calls[i], AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK),
+                  SECCOMP_RET_ALLOW);
+        CHECK_INT(make_socket(&prog, calls[i], AF_UNIX, SOCK_SEQPACKET), SECCOMP_RET_ALLOW);
+        CHECK(filter_make(TRAP_EXEC | TRAP_CONNECT, &prog, &e));
+        CHECK_INT(make_socket(&prog, calls[i], AF_UNIX, SOCK_DGRAM), SECCOMP_RET_ALLOW);
+    }
+    CHECK(filter_make(TRAP_DATAGRAM, &prog, &e));
+    CHECK_INT(make_socket(&prog, SYS_socket, AF_INET, SOCK_DGRAM), SECCOMP_RET_ALLOW);
+}
+
 /* A call whose verdict needs no argument must be found without reading one, or the kernel
  * would run the program for every read() of the agent. */
 TEST(plain_calls_stay_in_the_kernels_bitmap)
@@ -176,4 +206,5 @@ TEST(plain_calls_stay_in_the_kernels_bitmap)
 
 UNIT_MAIN(UNIT(random_tables_mean_what_they_say), UNIT(another_architecture_ends_the_process),
           UNIT(too_many_rules_are_an_error), UNIT(which_opens_are_trapped),
+          UNIT(datagrams_between_processes_where_path_sockets_are_judged),
           UNIT(plain_calls_stay_in_the_kernels_bitmap))
