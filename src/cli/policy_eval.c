@@ -35,8 +35,8 @@ static int ask(struct question *q, int argc, char **argv)
     if (first < 0)
         return EX_USAGE_;
     if (!setup_load(&q->setup, &e) || !policy_resolve(q->setup.policy, &q->setup.session, &e) ||
-        !words_action(argv + first, (size_t)(argc - first), &q->setup.session, &q->setup.arena,
-                      &q->action, &e))
+        !words_action(argv + first, (size_t)(argc - first), q->setup.policy, &q->setup.session,
+                      &q->setup.arena, &q->action, &e))
         return cli_fail(&e);
     q->scratch = policy_scratch_new(q->setup.policy);
     policy_decide(q->setup.policy, &q->setup.session, &q->action, q->scratch, &q->decision);

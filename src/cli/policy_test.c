@@ -72,7 +72,8 @@ static bool one_case(struct cases *c, char **words, size_t n, struct err *e)
         rule = words[n - 1];
         n -= 2;
     }
-    if (!words_action(words + 1, n - 1, &c->setup->session, &c->setup->arena, &a, e))
+    if (!words_action(words + 1, n - 1, c->setup->policy, &c->setup->session, &c->setup->arena, &a,
+                      e))
         return false;
     policy_decide(c->setup->policy, &c->setup->session, &a, c->scratch, &d);
     if (d.outcome == want && (rule == NULL || decided_by(&d, rule)))

@@ -18,12 +18,22 @@ static struct str text_of(const struct action *a, enum field_id f)
     return a->has[f] ? a->field[f].str : (struct str){"", 0};
 }
 
+/* RFC 9110, 9.2.1: they change nothing there. */
+static bool is_safe_method(struct str method)
+{
+    return str_is(method, "GET") || str_is(method, "HEAD") || str_is(method, "OPTIONS") ||
+           str_is(method, "TRACE");
+}
+
 bool judge_is_send(const struct action *a)
 {
+    if (a->verb == VERB_REQUEST)
+        return !is_safe_method(text_of(a, FIELD_METHOD));
+    if (a->verb == VERB_CALL) /* an intent does nothing yet */
+        return !str_is(text_of(a, FIELD_OP), "intent");
     /* A connection is judged by name before it is looked up, and again by its address; the
-     * second is the one that leaves. */
-    return strcmp(verb_group(a->verb), "send") == 0 &&
-           (a->verb != VERB_CONNECT || a->has[FIELD_ADDRESS] || a->kind != RESOURCE_HOST);
+     * second is the one that leaves. An inference is a request that waited already. */
+    return a->verb == VERB_CONNECT && (a->has[FIELD_ADDRESS] || a->kind != RESOURCE_HOST);
 }
 
 /* Each adapter may only tell of what it can see. */
@@ -82,6 +92,8 @@ static void decide_address(struct judge *j, const struct action *a)
     direct.resource = text;
     action_int(&direct, FIELD_NAMED, 0);
     policy_decide(j->policy, &j->session, &direct, j->scratch, &j->second);
+    if (j->second.outcome <= OUTCOME_ASK && (j->second.duties & DUTY_ONLY_HTTP) != 0)
+        refuse(&j->second, "only a permit to connect names addresses of a private network");
     if (j->second.outcome > j->decision.outcome)
         refuse_address(&j->decision, &j->second, a->resource, text,
                        net_class_id((enum net_class)(class & -class)));
@@ -111,7 +123,8 @@ void judge_verdict(struct judge *j, enum judge_peer to, uint32_t id, enum outcom
                         .event = event,
                         .duties = d->duties,
                         .nrules = d->nrules,
-                        .reason = cut_str(reason, VERDICT_REASON_MAX)};
+                        .reason = cut_str(reason, VERDICT_REASON_MAX),
+                        .inject = d->inject};
 
     for (size_t i = 0; i < d->nrules; i++)
         v.rules[i] = cut_str(d->rules[i], RULE_MAX);

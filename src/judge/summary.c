@@ -146,6 +146,41 @@ static void add_host(struct buf *b, const struct action *a, size_t end)
     }
 }
 
+static struct str text_of(const struct action *a, enum field_id f)
+{
+    return a->has[f] ? a->field[f].str : (struct str){"", 0};
+}
+
+/* As one would type it: POST https://host:8443/path?query */
+static void add_request(struct buf *b, const struct action *a, size_t end)
+{
+    struct str scheme = text_of(a, FIELD_SCHEME), query = text_of(a, FIELD_QUERY);
+    int64_t port = a->has[FIELD_PORT] ? a->field[FIELD_PORT].num : 0;
+
+    add_text(b, text_of(a, FIELD_METHOD), b->n + NOTE_ROOM);
+    buf_puts(b, " ");
+    buf_add_safe(b, scheme.n > 0 ? scheme : STR("http"), 16);
+    buf_puts(b, "://");
+    buf_add_safe(b, a->resource, 260);
+    if (port != 0 && port != (str_is(scheme, "http") ? 80 : 443))
+        buf_printf(b, ":%lld", (long long)port);
+    buf_add_safe(b, text_of(a, FIELD_PATH), end > b->n + 64 ? end - b->n : 64);
+    if (query.n > 0) {
+        buf_puts(b, "?");
+        buf_add_safe(b, query, end > b->n + 64 ? end - b->n : 64);
+    }
+}
+
+static void add_call(struct buf *b, const struct action *a, size_t end)
+{
+    buf_puts(b, str_is(text_of(a, FIELD_OP), "intent") ? "the model wants " : "call ");
+    add_text(b, a->resource, b->n + NOTE_ROOM);
+    if (a->has[FIELD_ARGUMENTS]) {
+        buf_puts(b, " ");
+        buf_add_safe(b, a->field[FIELD_ARGUMENTS].str, end > b->n + 64 ? end - b->n : 64);
+    }
+}
+
 static void add_other(struct buf *b, const struct action *a, size_t end)
 {
     buf_printf(b, "%s ", verb_name(a->verb));
@@ -167,6 +202,10 @@ void summary_add(struct buf *b, const struct action *a, size_t max)
 
     if (a->verb == VERB_EXEC)
         add_exec(b, a, end);
+    else if (a->verb == VERB_REQUEST)
+        add_request(b, a, end);
+    else if (a->verb == VERB_CALL)
+        add_call(b, a, end);
     else if (a->kind == RESOURCE_HOST)
         add_host(b, a, end);
     else

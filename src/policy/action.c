@@ -6,8 +6,17 @@
 #include <string.h>
 
 /* Tags of the fixed parts; context fields follow at TAG_FIELD + field_id. */
-enum { TAG_VERB = 1, TAG_KIND, TAG_RESOURCE, TAG_PID, TAG_PARENT, TAG_CAUSE, TAG_DIALLED, TAG_FIELD = 32 };
-enum { TAG_OUTCOME = 1, TAG_EVENT, TAG_DUTIES, TAG_RULES, TAG_REASON };
+enum {
+    TAG_VERB = 1,
+    TAG_KIND,
+    TAG_RESOURCE,
+    TAG_PID,
+    TAG_PARENT,
+    TAG_CAUSE,
+    TAG_DIALLED,
+    TAG_FIELD = 32
+};
+enum { TAG_OUTCOME = 1, TAG_EVENT, TAG_DUTIES, TAG_RULES, TAG_REASON, TAG_INJECT };
 
 static const char *const verb_names[] = {
 #define VERB(sym, name, group) name,
@@ -161,6 +170,8 @@ void verdict_put(struct frame_out *f, const struct verdict *v)
         frame_list_item(f, v->rules[i]);
     frame_list_end(f);
     frame_put_str(f, TAG_REASON, v->reason);
+    if (v->inject.n > 0)
+        frame_put_str(f, TAG_INJECT, v->inject);
 }
 
 static bool clean(struct str s)
@@ -268,12 +279,16 @@ static bool get_verdict_field(struct verdict *v, const struct frame_field *x)
         return int_in(x, 0, INT64_MAX);
     case TAG_DUTIES:
         v->duties = (uint32_t)x->num;
-        return int_in(x, 0, UINT32_MAX);
+        return int_in(x, 0, DUTY_ALL);
     case TAG_RULES:
         return x->kind == FRAME_LIST && get_rules(v, x->bytes);
     case TAG_REASON:
         v->reason = x->bytes;
         return x->kind == FRAME_BYTES && x->bytes.n <= VERDICT_REASON_MAX && clean(x->bytes);
+    case TAG_INJECT:
+        v->inject = x->bytes;
+        return x->kind == FRAME_BYTES && x->bytes.n > 0 && x->bytes.n <= VERDICT_INJECT_MAX &&
+               clean(x->bytes);
     default:
         return false;
     }
@@ -287,9 +302,10 @@ bool verdict_get(struct frame_in *f, struct verdict *v)
 
     memset(v, 0, sizeof(*v));
     while ((r = frame_next(f, &x)) == FRAME_OK) {
-        if (x.tag > TAG_REASON || (seen & (1u << x.tag)) != 0 || !get_verdict_field(v, &x))
+        if (x.tag > TAG_INJECT || (seen & (1u << x.tag)) != 0 || !get_verdict_field(v, &x))
             return false;
         seen |= 1u << x.tag;
     }
-    return r == FRAME_EOF && (seen & (1u << TAG_OUTCOME)) != 0;
+    return r == FRAME_EOF && (seen & (1u << TAG_OUTCOME)) != 0 &&
+           ((v->duties & DUTY_INJECT) != 0) == (v->inject.n > 0);
 }

@@ -47,17 +47,18 @@ enum outcome { OUTCOME_ALLOW, OUTCOME_ASK, OUTCOME_DENY, OUTCOME_FREEZE, OUTCOME
 
 #define ACTION_RESOURCE_MAX 4096 /* bytes of a resource's id */
 #define ACTION_DIALLED_MAX  64
-#define VERDICT_RULES_MAX   8    /* rules named in a verdict */
+#define VERDICT_RULES_MAX   8 /* rules named in a verdict */
 #define VERDICT_REASON_MAX  512
+#define VERDICT_INJECT_MAX  64 /* bytes of a credential's name */
 
 struct action {
     enum verb verb;
     enum resource_kind kind;
     struct str resource;
-    pid_t pid;      /* subject process as the adapter sees it, 0 if unknown */
-    pid_t parent;   /* exec: the process that started it, 0 if unknown */
+    pid_t pid;          /* subject process as the adapter sees it, 0 if unknown */
+    pid_t parent;       /* exec: the process that started it, 0 if unknown */
     struct str dialled; /* connect: the address that the process dialled; tells whose it is */
-    uint64_t cause; /* sequence number of the event that led here, 0 if the judge should know */
+    uint64_t cause;     /* sequence number of the event that led here, 0 if the judge should know */
     bool has[FIELD_COUNT];
     struct {
         int64_t num;
@@ -72,9 +73,24 @@ struct verdict {
     size_t nrules;
     struct str rules[VERDICT_RULES_MAX]; /* ids, deciding first */
     struct str reason;                   /* one line, printable */
+    struct str inject;                   /* DUTY_INJECT: which credential; else empty */
 };
 
-enum duty { DUTY_ALERT = 1, DUTY_UNDO = 2, DUTY_REDACT = 4 };
+/*
+ * What a verdict asks of the adapter. OPEN, ONLY_HTTP, SCAN and CALLS come with a connection
+ * that is allowed, SCAN and CALLS with every request too: they follow the policy of the moment.
+ */
+enum duty {
+    DUTY_ALERT = 1,
+    DUTY_UNDO = 2,
+    DUTY_REDACT = 4,     /* take out what the detectors found */
+    DUTY_OPEN = 8,       /* look inside: what is sent is judged request by request */
+    DUTY_ONLY_HTTP = 16, /* allowed for the sake of requests alone: refuse what is no HTTP */
+    DUTY_INJECT = 32,    /* put in the credential that `inject` names */
+    DUTY_SCAN = 64,      /* a rule looks at what payloads carry: judge findings before they leave */
+    DUTY_CALLS = 128,    /* a rule speaks of calls: judge a tool use before it is passed on */
+};
+#define DUTY_ALL 255u
 
 const char *verb_name(enum verb v);
 const char *verb_group(enum verb v); /* "" when in none */

@@ -16,11 +16,19 @@ struct ranking {
     size_t n;
 };
 
+struct asked {
+    const struct policy *p;
+    const struct session *session;
+    const struct action *action;
+    struct policy_scratch *scratch;
+};
+
 /* What the texts have said so far. */
 struct tally {
     struct ranking forbids, permits;
     uint32_t forbid_duties, permit_duties;
     uint64_t labels;
+    struct str inject; /* of the first permit that has one */
     bool exhausted;
     bool failed; /* d->text tells why a forbid could not be evaluated */
     uint32_t failed_rule;
@@ -41,6 +49,14 @@ static void rank(struct ranking *r, uint32_t rule, enum outcome outcome)
     r->item[at].outcome = outcome;
 }
 
+static void take_permit(struct tally *t, const struct rule *r)
+{
+    t->permit_duties |= r->duties;
+    t->labels |= r->labels;
+    if (t->inject.n == 0)
+        t->inject = r->inject;
+}
+
 static void take_reasons(const struct policy *p, const struct unit *u, const struct cedar_answer *a,
                          struct tally *t)
 {
@@ -49,12 +65,10 @@ static void take_reasons(const struct policy *p, const struct unit *u, const str
         const struct rule *r = &p->rules[n];
 
         rank(r->forbid ? &t->forbids : &t->permits, n, r->outcome);
-        if (r->forbid) {
+        if (r->forbid)
             t->forbid_duties |= r->duties;
-        } else {
-            t->permit_duties |= r->duties;
-            t->labels |= r->labels;
-        }
+        else
+            take_permit(t, r);
     }
 }
 
@@ -97,8 +111,7 @@ static void find_permits(const struct policy *p, struct policy_scratch *s, struc
         if (x.outcome != CEDAR_SATISFIED)
             continue;
         rank(&t->permits, (uint32_t)i, r->outcome);
-        t->permit_duties |= r->duties;
-        t->labels |= r->labels;
+        take_permit(t, r);
     }
 }
 
@@ -115,39 +128,79 @@ static void name_rules(const struct policy *p, const struct ranking *r, struct d
         d->rule[i] = r->item[i].rule;
         d->rules[i] = str_of(p->rules[r->item[i].rule].id);
     }
-    d->outcome = r->item[0].outcome;
-    d->reason = p->rules[r->item[0].rule].reason;
+    d->outcome = r->n > 0 ? r->item[0].outcome : OUTCOME_ALLOW;
+    d->reason = r->n > 0 ? p->rules[r->item[0].rule].reason : str_of("");
 }
 
-static void conclude(const struct policy *p, struct policy_scratch *s, struct tally *t,
-                     struct decision *d)
+/*
+ * What no permit names and is permitted all the same: a connection for the sake of requests,
+ * and what only refines a request that was permitted. See policy.h.
+ */
+static bool is_implied(const struct asked *q, uint32_t *duties)
+{
+    const struct action *a = q->action;
+
+    if (a->verb == VERB_CONNECT && a->kind == RESOURCE_HOST &&
+        policy_opens(q->p, q->session, a->resource, q->scratch)) {
+        *duties |= DUTY_ONLY_HTTP;
+        return true;
+    }
+    if (a->verb == VERB_CALL && a->has[FIELD_OP] && str_is(a->field[FIELD_OP].str, "intent"))
+        return !q->p->permits_calls;
+    return a->verb == VERB_INFER && !q->p->permits_infer;
+}
+
+static void conclude(const struct asked *q, struct tally *t, struct decision *d)
 {
     bool asks = t->forbids.n > 0 && t->forbids.item[0].outcome == OUTCOME_ASK;
 
     if (asks) {
         t->permits.n = 0;
-        find_permits(p, s, t);
+        find_permits(q->p, q->scratch, t);
     }
     d->permitted = t->permits.n > 0;
+    if (!d->permitted && !t->exhausted && (asks || t->forbids.n == 0))
+        d->permitted = is_implied(q, &t->permit_duties);
     if (t->exhausted) {
         deny(d, "it is too costly to decide");
     } else if (!d->permitted && (asks || t->forbids.n == 0)) {
         deny(d, no_permit);
     } else if (t->forbids.n == 0) {
-        name_rules(p, &t->permits, d);
+        name_rules(q->p, &t->permits, d);
         d->duties = t->permit_duties;
         d->labels = t->labels;
+        d->inject = t->inject;
     } else {
-        name_rules(p, &t->forbids, d);
+        name_rules(q->p, &t->forbids, d);
         d->duties = t->forbid_duties | (asks ? t->permit_duties : 0);
         d->labels = asks ? t->labels : 0;
+        d->inject = asks ? t->inject : d->inject;
         if (t->failed && d->rule[0] == t->failed_rule)
             d->reason = str_of(d->text);
     }
 }
 
-static void decide_cedar(const struct policy *p, struct policy_scratch *s, struct decision *d)
+/* How the gate is to treat what may go on. */
+static void add_gate_duties(const struct asked *q, struct decision *d)
 {
+    const struct action *a = q->action;
+    bool connect = a->verb == VERB_CONNECT && a->kind == RESOURCE_HOST;
+
+    if (d->outcome > OUTCOME_ASK || (!connect && a->verb != VERB_REQUEST))
+        return;
+    if (connect && ((d->duties & DUTY_ONLY_HTTP) != 0 ||
+                    policy_opens(q->p, q->session, a->resource, q->scratch)))
+        d->duties |= DUTY_OPEN;
+    if (policy_looks_at(q->p, FIELD_CARRIES))
+        d->duties |= DUTY_SCAN;
+    if (q->p->calls)
+        d->duties |= DUTY_CALLS;
+}
+
+static void decide_cedar(const struct asked *q, struct decision *d)
+{
+    struct policy_scratch *s = q->scratch;
+    const struct policy *p = q->p;
     struct tally t = {.exhausted = false};
 
     for (size_t i = 0; i < p->nunits; i++) {
@@ -158,7 +211,8 @@ static void decide_cedar(const struct policy *p, struct policy_scratch *s, struc
         take_reasons(p, &p->units[i], &a, &t);
         take_errors(p, &p->units[i], &a, &t, d);
     }
-    conclude(p, s, &t, d);
+    conclude(q, &t, d);
+    add_gate_duties(q, d);
 }
 
 static void start(struct decision *d)
@@ -168,6 +222,7 @@ static void start(struct decision *d)
     d->duties = 0;
     d->labels = 0;
     d->nrules = 0;
+    d->inject = str_of("");
     d->reason = str_of("");
     d->text[0] = '\0';
 }
@@ -187,7 +242,7 @@ void policy_decide(const struct policy *p, const struct session *session,
             deny(d, "no rule permits to send anything there");
         }
     } else if (request_make(p, session, action, &scratch->request, &reason)) {
-        decide_cedar(p, scratch, d);
+        decide_cedar(&(struct asked){p, session, action, scratch}, d);
     } else {
         deny(d, reason);
     }
@@ -202,18 +257,40 @@ static bool admits(const struct policy *p, struct policy_scratch *s)
     return false;
 }
 
-bool policy_may_send(const struct policy *p, const struct session *session, struct str host,
-                     struct policy_scratch *scratch)
+static bool admits_host(const struct policy *p, const struct session *session, enum verb v,
+                        struct str host, struct policy_scratch *scratch)
 {
     const char *reason;
     struct action a;
 
-    for (unsigned v = 0; v < VERB_COUNT; v++) {
-        if (strcmp(verb_group((enum verb)v), "send") != 0)
-            continue;
-        action_init(&a, (enum verb)v, RESOURCE_HOST, host);
-        if (request_make(p, session, &a, &scratch->request, &reason) && admits(p, scratch))
+    action_init(&a, v, RESOURCE_HOST, host);
+    return request_make(p, session, &a, &scratch->request, &reason) && admits(p, scratch);
+}
+
+static bool is_provider(struct str host)
+{
+    static const char *const hosts[] = {
+#define PROVIDER(name, host) host,
+#include "policy/provider.def"
+#undef PROVIDER
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+        if (str_is(host, hosts[i]))
             return true;
-    }
     return false;
+}
+
+bool policy_opens(const struct policy *p, const struct session *session, struct str host,
+                  struct policy_scratch *scratch)
+{
+    return (p->permits_infer && is_provider(host)) ||
+           admits_host(p, session, VERB_REQUEST, host, scratch);
+}
+
+bool policy_may_send(const struct policy *p, const struct session *session, struct str host,
+                     struct policy_scratch *scratch)
+{
+    return admits_host(p, session, VERB_CONNECT, host, scratch) ||
+           policy_opens(p, session, host, scratch);
 }

@@ -4,15 +4,7 @@
 
 #include <string.h>
 
-static struct cedar_str cedar_of(struct str s)
-{
-    return (struct cedar_str){s.p, s.n};
-}
-
-static struct cedar_value text_value(struct str s)
-{
-    return cedar_string((struct cedar_str){s.n > 0 ? s.p : "", s.n});
-}
+#define OWNED_MAX 512 /* bytes of "server/tool" or "provider/model" */
 
 bool path_is_canonical(struct str path)
 {
@@ -113,12 +105,6 @@ static bool make_socket(const struct policy *p, struct request *r, struct cedar_
     return true;
 }
 
-static void cedar_ip_of(const struct address *a, struct cedar_ip *ip)
-{
-    *ip = (struct cedar_ip){.is_v6 = a->v6, .prefix = a->v6 ? 128 : 32};
-    memcpy(ip->addr, a->bytes, sizeof(ip->addr));
-}
-
 static void add_nets(const struct policy *p, struct request *r, struct cedar_entity *x,
                      unsigned class)
 {
@@ -160,7 +146,7 @@ static bool make_host(const struct policy *p, struct request *r, struct cedar_en
         return false;
     x->n_attrs = 1;
     if (is_address) {
-        cedar_ip_of(&a, &r->attr_ip);
+        address_to_cedar(&a, &r->attr_ip);
         r->attrs[1] = (struct cedar_field){p->field[FIELD_ADDRESS], cedar_ipaddr(&r->attr_ip)};
         x->n_attrs = 2;
         if (address_class(&a) == NET_LOOPBACK)
@@ -172,6 +158,33 @@ static bool make_host(const struct policy *p, struct request *r, struct cedar_en
     r->attrs[0] = (struct cedar_field){p->field[FIELD_NAME], text_value(host)};
     *reason = "its host name has too many parts";
     return (is_address && !is_localhost(host)) || add_domains(p, r, x, host);
+}
+
+/* Names are others' words: printable, bounded, and something on both sides of the slash. */
+struct str owner_of(struct str id)
+{
+    const char *slash = id.n > 0 && id.n <= OWNED_MAX ? memchr(id.p, '/', id.n) : NULL;
+
+    for (size_t i = 0; slash != NULL && i < id.n; i++)
+        if ((unsigned char)id.p[i] < ' ' || id.p[i] == 0x7f)
+            slash = NULL;
+    if (slash == NULL || slash == id.p || slash + 1 == id.p + id.n)
+        return (struct str){"", 0};
+    return (struct str){id.p, (size_t)(slash - id.p)};
+}
+
+static bool make_owned(const struct policy *p, struct request *r, struct cedar_entity *x,
+                       struct str id, cedar_name owner, const char **reason)
+{
+    struct str first = owner_of(id);
+
+    *reason = "its name is not of the form OWNER/NAME";
+    if (first.n == 0)
+        return false;
+    r->attrs[0] = (struct cedar_field){
+        p->field[FIELD_NAME], text_value((struct str){id.p + first.n + 1, id.n - first.n - 1})};
+    x->n_attrs = 1;
+    return add_up(r, x, owner, first);
 }
 
 static bool make_resource(const struct policy *p, const struct action *a, struct request *r,
@@ -194,11 +207,12 @@ static bool make_resource(const struct policy *p, const struct action *a, struct
     case RESOURCE_HOST:
         return make_host(p, r, x, a->resource, reason);
     case RESOURCE_TOOL:
+        return make_owned(p, r, x, a->resource, p->word[WORD_SERVER], reason);
     case RESOURCE_MODEL:
+        return make_owned(p, r, x, a->resource, p->word[WORD_PROVIDER], reason);
     case RESOURCE_COUNT:
         break;
     }
-    *reason = "no rule can name its resource yet";
     return false;
 }
 
@@ -238,94 +252,6 @@ static void make_verb(const struct policy *p, enum verb v, struct request *r)
     r->group = cedar_uid(p->word[WORD_ACTION], cedar_of(group));
 }
 
-/* What the schema requires of a verb's context, and an adapter may leave out: then it is
- * empty, zero or false. */
-static bool required(enum verb v, enum field_id f)
-{
-    switch (v) {
-    case VERB_READ:
-    case VERB_WRITE:
-    case VERB_CREATE:
-    case VERB_DELETE:
-        return f == FIELD_OP;
-    case VERB_EXEC:
-        return f == FIELD_OP || f == FIELD_NAME || f == FIELD_ARGV || f == FIELD_COMMAND ||
-               f == FIELD_TRUNCATED;
-    case VERB_CONNECT:
-        return f == FIELD_PORT || f == FIELD_NAMED;
-    case VERB_SPAWN:
-    case VERB_REQUEST:
-    case VERB_INFER:
-    case VERB_CALL:
-    case VERB_RESOLVE:
-    case VERB_COUNT:
-        break;
-    }
-    return false;
-}
-
-static bool list_value(struct str list, struct request *r, struct cedar_value *out)
-{
-    uint32_t first = r->nitems;
-    struct str item;
-
-    while (frame_list_next(&list, &item) == FRAME_OK) {
-        if (r->nitems == FRAME_LIST_MAX)
-            return false;
-        r->items[r->nitems++] = text_value(item);
-    }
-    *out = cedar_set(r->items + first, r->nitems - first);
-    return true;
-}
-
-static bool field_value(const struct action *a, enum field_id f, struct request *r,
-                        struct cedar_value *out)
-{
-    struct address address;
-
-    if (f == FIELD_ADDRESS) {
-        if (!address_parse(a->field[f].str, &address))
-            return false;
-        cedar_ip_of(&address, &r->context_ip);
-        *out = cedar_ipaddr(&r->context_ip);
-        return true;
-    }
-    switch (field_kind(f)) {
-    case FIELD_INT:
-        *out = cedar_long(a->field[f].num);
-        return true;
-    case FIELD_BOOL:
-        *out = cedar_bool(a->field[f].num != 0);
-        return true;
-    case FIELD_STR:
-        *out = text_value(a->field[f].str);
-        return true;
-    case FIELD_LIST:
-        break;
-    }
-    return list_value(a->field[f].str, r, out);
-}
-
-static bool make_context(const struct policy *p, const struct action *a, struct request *r,
-                         const char **reason)
-{
-    *reason = "its context is malformed";
-    r->cedar.n_context = 0;
-    r->nitems = 0;
-    for (unsigned i = 0; i < FIELD_COUNT; i++) {
-        struct cedar_field *x = &r->context[r->cedar.n_context];
-        enum field_id f = (enum field_id)i;
-
-        if (!a->has[f] && !required(a->verb, f))
-            continue;
-        if (!field_value(a, f, r, &x->value))
-            return false;
-        x->name = p->field[f];
-        r->cedar.n_context++;
-    }
-    return true;
-}
-
 bool verb_takes(enum verb v, enum resource_kind k)
 {
     switch (v) {
@@ -360,7 +286,10 @@ bool request_make(const struct policy *p, const struct session *s, const struct 
         return false;
     make_agent(p, s, r);
     make_verb(p, a->verb, r);
-    if (!make_resource(p, a, r, reason) || !make_context(p, a, r, reason))
+    if (!make_resource(p, a, r, reason))
+        return false;
+    *reason = "its context is malformed";
+    if (!context_make(p, s, a, r))
         return false;
     r->cedar.principal = r->entities[0].uid;
     r->cedar.action = r->entities[1].uid;

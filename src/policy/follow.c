@@ -23,6 +23,10 @@ static bool new_trap(const struct plan *running, const struct plan *next, struct
     if (next->gate && !running->gate)
         return !err_set(e, EX_POLICY,
                         "it opens the network, and this session was started without a gate");
+    if (next->opens && !running->opens)
+        return !err_set(e, EX_POLICY,
+                        "it looks into connections, and this session was started without "
+                        "certificates for that");
     return false;
 }
 

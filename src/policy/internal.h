@@ -22,12 +22,19 @@
     X(HOST, "Host")             \
     X(DOMAIN, "Domain")         \
     X(NET, "Net")               \
+    X(SERVER, "Server")         \
+    X(PROVIDER, "Provider")     \
     X(WORKSPACE, "workspace")   \
     X(HOME, "home")             \
     X(REPOSITORY, "repository") \
     X(USER, "user")             \
     X(PATH, "path")             \
-    X(ABSTRACT, "abstract")
+    X(ABSTRACT, "abstract")     \
+    X(CONTEXT, "context")       \
+    X(SPENT, "spent")           \
+    X(CENTS, "cents")           \
+    X(TOKENS, "tokens")         \
+    X(REQUESTS, "requests")
 
 enum word {
 #define X(sym, text) WORD_##sym,
@@ -45,6 +52,7 @@ struct rule {
     struct str reason; /* printable */
     uint32_t duties;
     uint64_t labels;
+    struct str inject; /* credential of @inject */
     unsigned line;
 };
 
@@ -81,6 +89,9 @@ struct policy {
     size_t nlabels;
     struct alias aliases[ALIASES_MAX];
     size_t naliases;
+    uint64_t looks;                    /* bit per field of the context that some rule reads */
+    bool calls;                        /* some rule is about calls of tools */
+    bool permits_calls, permits_infer; /* some permit is */
 };
 
 /* ids of Cedar parents that one path or host can have */
@@ -93,10 +104,10 @@ struct request {
     struct cedar_uid up[ANCESTORS_MAX];
     struct cedar_uid labels[POLICY_LABELS_MAX];
     struct cedar_uid group, home, workspace, repository;
-    struct cedar_field agent[5], attrs[3], context[FIELD_COUNT];
+    struct cedar_field agent[5], attrs[3], spent[3], context[FIELD_COUNT + 1];
     struct cedar_ip attr_ip, context_ip;
     uint32_t nitems;
-    struct cedar_value items[FRAME_LIST_MAX]; /* of all lists */
+    struct cedar_value items[2 * FRAME_LIST_MAX]; /* of all lists */
 };
 
 /* Does the schema let this verb apply to this kind of resource? */
@@ -105,6 +116,15 @@ bool verb_takes(enum verb v, enum resource_kind k);
 /* False: the action names nothing; *reason tells why. Allocates nothing. */
 bool request_make(const struct policy *p, const struct session *s, const struct action *a,
                   struct request *r, const char **reason);
+
+/* context.c: what the action says besides; false: it is malformed. */
+bool context_make(const struct policy *p, const struct session *s, const struct action *a,
+                  struct request *r);
+
+void address_to_cedar(const struct address *a, struct cedar_ip *ip);
+
+/* Of "server/tool" and "provider/model": the part before the first slash; empty: malformed. */
+struct str owner_of(struct str id);
 
 struct policy_scratch {
     struct request request;
@@ -123,6 +143,9 @@ bool rules_read(struct policy *p, struct err *e);
 bool policy_error_at(const struct policy *p, size_t u, struct cedar_span span, struct err *e,
                      const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+/* looks.c: what the rules look at; after rules_read. */
+void looks_find(struct policy *p);
+
 /* literals.c: expands "~", checks that paths and hosts in rules name something. */
 bool literals_check(struct policy *p, size_t u, struct err *e);
 /* Adds a label; -1 when there are too many. */
@@ -139,6 +162,16 @@ static inline bool word_is_path(const struct policy *p, cedar_name type)
 static inline struct str str_from(struct cedar_str s)
 {
     return (struct str){s.ptr, s.len};
+}
+
+static inline struct cedar_str cedar_of(struct str s)
+{
+    return (struct cedar_str){s.p, s.n};
+}
+
+static inline struct cedar_value text_value(struct str s)
+{
+    return cedar_string((struct cedar_str){s.n > 0 ? s.p : "", s.n});
 }
 
 #endif

@@ -91,13 +91,33 @@ static bool check_net(struct check *c, struct cedar_span span, struct str id)
                            "unspecified, metadata, reserved");
 }
 
+/* Model, Tool: OWNER/NAME; Provider, Server: the owner alone. */
+static bool check_owned(struct check *c, struct cedar_span span, struct str id, bool whole)
+{
+    if (memchr(id.p, '*', id.n) != NULL)
+        return policy_error_at(c->p, c->unit, span, c->e,
+                               "'*' has no meaning in a name; patterns go with resource.name like "
+                               "\"...\"");
+    if (whole ? owner_of(id).n > 0 : id.n > 0 && memchr(id.p, '/', id.n) == NULL)
+        return true;
+    return policy_error_at(c->p, c->unit, span, c->e,
+                           whole ? "a Model is named \"provider/model\", a Tool \"server/tool\""
+                                 : "a Provider or Server has a name without '/'");
+}
+
+static bool type_is_owned(const struct policy *p, cedar_name type, bool *whole)
+{
+    *whole = type == p->type[RESOURCE_MODEL] || type == p->type[RESOURCE_TOOL];
+    return *whole || type == p->word[WORD_PROVIDER] || type == p->word[WORD_SERVER];
+}
+
 static enum cedar_status expand(void *ctx, size_t policy, const struct cedar_uid *uid,
                                 struct cedar_span span, struct cedar_str *id,
                                 struct cedar_error *err)
 {
     struct check *c = ctx;
     const struct policy *p = c->p;
-    bool good = true;
+    bool good = true, whole;
 
     (void)policy;
     (void)err;
@@ -110,6 +130,8 @@ static enum cedar_status expand(void *ctx, size_t policy, const struct cedar_uid
         good = check_host(c, span, id);
     else if (uid->type == p->word[WORD_NET])
         good = check_net(c, span, str_from(uid->id));
+    else if (type_is_owned(p, uid->type, &whole))
+        good = check_owned(c, span, str_from(uid->id), whole);
     else if (uid->type == p->word[WORD_LABEL] && label_add(c->p, str_from(uid->id)) < 0)
         good = policy_error_at(p, c->unit, span, c->e, "a policy has at most %d labels",
                                POLICY_LABELS_MAX);

@@ -364,13 +364,22 @@ static void find_needs(struct planning *x)
         const struct rule *r = &x->p->rules[i];
         struct cedar_policy_info info = cedar_policy_info(x->p->units[r->unit].policies, r->index);
 
-        for (unsigned verb = 0; verb < VERB_COUNT && !r->forbid; verb++)
-            if (strcmp(verb_group((enum verb)verb), "send") == 0)
-                x->plan->gate |= surveyor_concerns(x->v, i, (enum verb)verb, RESOURCE_HOST);
+        if (!r->forbid) {
+            x->plan->opens |= surveyor_concerns(x->v, i, VERB_REQUEST, RESOURCE_HOST) ||
+                              surveyor_concerns(x->v, i, VERB_INFER, RESOURCE_MODEL);
+            x->plan->gate |= surveyor_concerns(x->v, i, VERB_CONNECT, RESOURCE_HOST);
+        }
         if (surveyor_concerns(x->v, i, VERB_EXEC, RESOURCE_PROGRAM))
             x->plan->verify_exec |= info.n_conditions > 0 || r->outcome == OUTCOME_ASK ||
                                     surveyor_names_resource(x->v, i);
     }
+}
+
+static bool is_about_content(struct planning *x, size_t rule)
+{
+    return surveyor_concerns(x->v, rule, VERB_REQUEST, RESOURCE_HOST) ||
+           surveyor_concerns(x->v, rule, VERB_INFER, RESOURCE_MODEL) ||
+           surveyor_concerns(x->v, rule, VERB_CALL, RESOURCE_TOOL);
 }
 
 static bool refuse(struct planning *x, size_t rule, const char *why)
@@ -388,7 +397,11 @@ static bool check_rules(struct planning *x)
 {
     for (size_t i = 0; i < x->p->nrules; i++)
         if (x->p->rules[i].forbid && where_of(x->v, x->plan, i) == 0)
-            return refuse(x, i, "no part of belay judges this action yet");
+            return refuse(x, i,
+                          is_about_content(x, i)
+                              ? "no permit is about requests or inference, so belay looks into no "
+                                "connection; permit requests to the hosts that it is about"
+                              : "no part of belay judges this action yet");
     return true;
 }
 
@@ -461,6 +474,7 @@ bool policy_plan(const struct policy *p, const struct session *s, const struct p
     find_places(&x);
     lay_mounts(&x);
     find_needs(&x);
+    plan->gate |= plan->opens;
     good = find_ports(&x) && check_rules(&x) && check_links(&x);
     surveyor_free(x.v);
     free(x.places);

@@ -36,6 +36,7 @@ struct plan {
     unsigned traps;   /* bits of enum plan_trap; execs are always trapped */
     bool verify_exec; /* a rule looks at program or arguments: kern verifies after exec */
     bool gate;        /* some permit allows sending: the gate is needed */
+    bool opens;       /* ... and to look inside: some permit is about requests or inference */
     /*
      * Paths that a rule hides although what is around them can be read, and that do not exist
      * now: nothing can cover them. The agent cannot make them; what others make there later

@@ -92,7 +92,10 @@ static bool load_units(struct policy *p, const struct policy_text *texts, size_t
     for (size_t i = 0; i < n && good; i++)
         good = load_unit(p, &texts[i], schema, e);
     cedar_schema_free(schema);
-    return good && rules_read(p, e);
+    if (!good || !rules_read(p, e))
+        return false;
+    looks_find(p);
+    return true;
 }
 
 struct policy *policy_load(const struct policy_text *texts, size_t n, const char *home,
@@ -278,7 +281,8 @@ struct policy_rule policy_rule(const struct policy *p, size_t i)
                                 .line = r->line,
                                 .forbid = r->forbid,
                                 .outcome = r->outcome,
-                                .reason = r->reason.p};
+                                .reason = r->reason.p,
+                                .inject = r->inject};
 }
 
 struct policy_scratch *policy_scratch_new(const struct policy *p)

@@ -19,6 +19,9 @@
  *   - an action that is malformed (path not canonical, too deep, host name not canonical)
  *     or too costly to decide is denied
  *   - "resolve" is no Cedar action: it is allowed if policy_may_send() holds
+ *   - a connection is permitted for the sake of requests too: see policy_opens()
+ *   - an inference is a request that was permitted, and an intent (a call that a model asks for)
+ *     does nothing yet: where no permit at all is about the verb, only forbids decide on it
  * The language: policies/belay.cedarschema.
  */
 #ifndef BELAY_POLICY_POLICY_H
@@ -70,6 +73,9 @@ struct session {
     struct str home;      /* canonical absolute path */
     struct str workspace; /* canonical absolute path */
     uint64_t labels;      /* bits: see policy_label */
+    struct spent {        /* at model providers, as far as metered */
+        int64_t cents, tokens, requests;
+    } spent;
 };
 
 /* Bit number of a label that the policy mentions, or -1. */
@@ -85,6 +91,7 @@ struct decision {
     size_t nrules;
     struct str rules[VERDICT_RULES_MAX]; /* ids, strictest first; views into the policy */
     uint32_t rule[VERDICT_RULES_MAX];    /* their numbers, for policy_rule() */
+    struct str inject;                   /* DUTY_INJECT: name of the credential */
     struct str reason;                   /* one printable line; views policy, or text below */
     char text[VERDICT_REASON_MAX];
 };
@@ -102,6 +109,19 @@ void policy_decide(const struct policy *p, const struct session *session,
 bool policy_may_send(const struct policy *p, const struct session *session, struct str host,
                      struct policy_scratch *scratch);
 
+/*
+ * Is what goes to this host looked into, request by request? It is where the scope of a permit
+ * for requests admits the host, and at the hosts of model providers (provider.def) where some
+ * permit is about inference. Elsewhere a connection that is permitted passes unread.
+ * Such a permit implies the connection: policy_decide() then allows `connect` with
+ * DUTY_ONLY_HTTP, if no forbid holds. DUTY_OPEN is set on every connection to such a host.
+ */
+bool policy_opens(const struct policy *p, const struct session *session, struct str host,
+                  struct policy_scratch *scratch);
+
+/* Does some rule read this field of the context? What no rule reads need not be found out. */
+bool policy_looks_at(const struct policy *p, enum field_id f);
+
 /* A rule for listings. */
 struct policy_rule {
     const char *id;   /* @id, or policyN */
@@ -110,6 +130,7 @@ struct policy_rule {
     bool forbid;
     enum outcome outcome; /* what it leads to when satisfied */
     const char *reason;   /* "" if it gives none */
+    struct str inject;    /* credential that it has put in; empty: none */
 };
 size_t policy_rules(const struct policy *p);
 struct policy_rule policy_rule(const struct policy *p, size_t i); /* i < policy_rules() */

@@ -188,12 +188,16 @@ static bool make_sample(struct surveyor *v, enum verb verb, enum resource_kind k
     return request_make(v->p, v->s, &a, &v->scratch->request, &reason);
 }
 
+/* Of each kind, one that no rule names. */
+static const char *const samples[RESOURCE_COUNT] = {
+    [RESOURCE_FILE] = "/x",        [RESOURCE_PROGRAM] = "/x", [RESOURCE_SOCKET] = "/x",
+    [RESOURCE_HOST] = "x.invalid", [RESOURCE_TOOL] = "x/x",   [RESOURCE_MODEL] = "x/x"};
+
 static bool sample_verb(struct surveyor *v, enum verb verb)
 {
     for (unsigned k = 0; k < RESOURCE_COUNT; k++)
         if (verb_takes(verb, (enum resource_kind)k))
-            return make_sample(v, verb, (enum resource_kind)k,
-                               k == RESOURCE_HOST ? STR("x.invalid") : STR("/x"));
+            return make_sample(v, verb, (enum resource_kind)k, str_of(samples[k]));
     return false;
 }
 
@@ -312,6 +316,10 @@ static bool type_fits(const struct policy *p, cedar_name type, enum resource_kin
         return true;
     if (kind == RESOURCE_HOST)
         return type == p->word[WORD_DOMAIN] || type == p->word[WORD_NET];
+    if (kind == RESOURCE_TOOL)
+        return type == p->word[WORD_SERVER];
+    if (kind == RESOURCE_MODEL)
+        return type == p->word[WORD_PROVIDER];
     return type == p->word[WORD_DIR];
 }
 
@@ -347,16 +355,11 @@ static bool is_other_type(const struct surveyor *v, size_t rule, struct cedar_sp
 
 bool surveyor_concerns(struct surveyor *v, size_t rule, enum verb verb, enum resource_kind kind)
 {
-    static const char *const samples[RESOURCE_COUNT] = {[RESOURCE_FILE] = "/x",
-                                                        [RESOURCE_PROGRAM] = "/x",
-                                                        [RESOURCE_SOCKET] = "/x",
-                                                        [RESOURCE_HOST] = "x.invalid"};
     struct cedar_explanation x;
 
     if ((v->rules[rule].other_verbs >> verb & 1) != 0)
         return false;
-    if (samples[kind] == NULL || !make_sample(v, verb, kind, str_of(samples[kind])) ||
-        !scope_fits(v, rule, kind))
+    if (!make_sample(v, verb, kind, str_of(samples[kind])) || !scope_fits(v, rule, kind))
         return false;
     x = explain(v, rule);
     if (x.outcome == CEDAR_NO_ACTION || x.outcome == CEDAR_IS_TEMPLATE)

@@ -18,7 +18,9 @@ enum note {
     NOTE_FREEZE,
     NOTE_KILL,
     NOTE_ALERT,
-    NOTE_LABEL
+    NOTE_LABEL,
+    NOTE_REDACT,
+    NOTE_INJECT
 };
 
 static const struct note_row {
@@ -30,6 +32,7 @@ static const struct note_row {
     {"deny", NOTE_DENY, false, true},     {"ask", NOTE_ASK, false, true},
     {"freeze", NOTE_FREEZE, false, true}, {"kill", NOTE_KILL, false, true},
     {"alert", NOTE_ALERT, true, true},    {"label", NOTE_LABEL, true, false},
+    {"redact", NOTE_REDACT, true, false}, {"inject", NOTE_INJECT, true, false},
 };
 
 bool policy_error_at(const struct policy *p, size_t u, struct cedar_span span, struct err *e,
@@ -86,9 +89,20 @@ static void stricter(struct rule *r, enum outcome outcome, bool *softened)
 struct reading {
     struct policy *p;
     struct rule *rule;
-    struct str say[NOTE_LABEL + 1];
+    struct str say[NOTE_INJECT + 1];
     bool softened;
 };
+
+static bool take_inject(struct reading *x, struct cedar_annotation a, struct err *e)
+{
+    if (!id_is_plain(str_from(a.value)) || a.value.len > VERDICT_INJECT_MAX)
+        return policy_error_at(x->p, x->rule->unit, a.span, e,
+                               "@inject needs the name of a credential of belay.yaml");
+    x->rule->duties |= DUTY_INJECT;
+    x->rule->inject =
+        (struct str){arena_strndup(&x->p->arena, a.value.ptr, a.value.len), a.value.len};
+    return true;
+}
 
 static bool take_note(struct reading *x, const struct note_row *row, struct cedar_annotation a,
                       struct err *e)
@@ -117,6 +131,11 @@ static bool take_note(struct reading *x, const struct note_row *row, struct ceda
     case NOTE_ALERT:
         r->duties |= DUTY_ALERT;
         return true;
+    case NOTE_REDACT:
+        r->duties |= DUTY_REDACT;
+        return true;
+    case NOTE_INJECT:
+        return take_inject(x, a, e);
     case NOTE_ASK:
         stricter(r, OUTCOME_ASK, &x->softened);
         return true;
@@ -161,7 +180,7 @@ static bool read_notes(struct policy *p, struct rule *r, const struct cedar_poli
         if (row == NULL)
             return policy_error_at(p, r->unit, a.span, e,
                                    "this annotation means nothing here; known are @id @reason "
-                                   "@ask @deny @freeze @kill @alert @label");
+                                   "@ask @deny @freeze @kill @alert @label @redact @inject");
         if (!(r->forbid ? row->on_forbid : row->on_permit))
             return policy_error_at(p, r->unit, a.span, e, "@%s belongs on a %s", row->key,
                                    r->forbid ? "permit" : "forbid");

@@ -25,6 +25,19 @@ static unsigned where_files(struct surveyor *v, const struct plan *plan, size_t 
     return where;
 }
 
+/* What nothing looks into cannot be judged; where nothing leaves at all, no request does. */
+static unsigned where_content(struct surveyor *v, const struct plan *plan, size_t rule)
+{
+    bool sends = surveyor_concerns(v, rule, VERB_REQUEST, RESOURCE_HOST) ||
+                 surveyor_concerns(v, rule, VERB_INFER, RESOURCE_MODEL);
+
+    if (!sends && !surveyor_concerns(v, rule, VERB_CALL, RESOURCE_TOOL))
+        return 0;
+    if (plan->opens)
+        return WHERE_GATE;
+    return sends && !plan->gate ? WHERE_KERNEL : 0;
+}
+
 unsigned where_of(struct surveyor *v, const struct plan *plan, size_t rule)
 {
     unsigned where = where_files(v, plan, rule);
@@ -35,7 +48,7 @@ unsigned where_of(struct surveyor *v, const struct plan *plan, size_t rule)
         where |= where_trapped(plan, PLAN_TRAP_CONNECT, false);
     if (surveyor_concerns(v, rule, VERB_CONNECT, RESOURCE_HOST))
         where |= plan->gate ? WHERE_GATE : WHERE_KERNEL;
-    return where;
+    return where | where_content(v, plan, rule);
 }
 
 static const char *cost_of(struct surveyor *v, const struct plan *plan, size_t rule, unsigned where)
@@ -50,6 +63,8 @@ static const char *cost_of(struct surveyor *v, const struct plan *plan, size_t r
             return "each connect is judged";
         return "each open for writing is judged: next to nothing";
     }
+    if ((where & WHERE_GATE) != 0 && !surveyor_concerns(v, rule, VERB_CONNECT, RESOURCE_HOST))
+        return "each request to hosts that a permit for requests names is judged";
     if ((where & WHERE_GATE) != 0)
         return "each connection is judged";
     return where != 0 ? "nothing" : "never asked for";

@@ -306,6 +306,12 @@ static const struct {
      "two rules have the id"},
     {"@id(\"a b\") permit (principal, action, resource);", "an id has"},
     {"permit (principal == ?principal, action, resource);", "template"},
+    {"permit (principal, action, resource == Tool::\"Bash\");", "server/tool"},
+    {"permit (principal, action, resource == Model::\"anthropic/claude-*\");",
+     "resource.name like"},
+    {"permit (principal, action, resource in Provider::\"a/b\");", "without '/'"},
+    {"@inject permit (principal, action, resource);", "name of a credential"},
+    {"@inject(\"x\") forbid (principal, action, resource);", "belongs on a permit"},
 };
 
 TEST(what_is_wrong_is_said_with_its_place)
@@ -456,7 +462,7 @@ TEST(rules_hold_for_what_a_link_leads_to)
     struct world w;
 
     world_make(&w);
-    struct session s = {str_of("a"), str_of("u"), str_of(w.home), str_of(w.work), 0};
+    struct session s = {str_of("a"), str_of("u"), str_of(w.home), str_of(w.work), 0, {0}};
     struct policy *p = policy_load(&text, 1, w.home, &e);
     CHECK(p != NULL);
     CHECK(decide_in(p, &s, VERB_READ, w.elsewhere, "x") == OUTCOME_DENY);
@@ -497,7 +503,7 @@ TEST(a_link_that_the_agent_can_change_decides_nothing)
     CHECK(symlink(w.elsewhere, link) == 0);
     CHECK(plan_host_probe(&host, &arena, &e));
     CHECK(host.ntops > 0);
-    struct session s = {str_of("a"), str_of("u"), str_of(w.home), str_of(w.work), 0};
+    struct session s = {str_of("a"), str_of("u"), str_of(w.home), str_of(w.work), 0, {0}};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         AUTO_FREE char *text = xasprintf("%s permit (principal, action, resource) when "
                                          "{ resource in principal.workspace };",
@@ -519,6 +525,231 @@ TEST(a_link_that_the_agent_can_change_decides_nothing)
     world_remove(&w);
 }
 
+/* ---- requests, inference, calls ------------------------------------------------------- */
+
+#define REQUESTS                                                      \
+    "@id(\"api\") permit (principal, action == Action::\"request\", " \
+    "resource == Host::\"api.example\");\n"
+
+static struct decision connect_to(const char *text, const char *host)
+{
+    return decide(text, VERB_CONNECT, RESOURCE_HOST, host, 443);
+}
+
+TEST(a_permit_for_requests_brings_the_connection)
+{
+    struct decision d = connect_to(REQUESTS, "api.example");
+
+    CHECK(d.outcome == OUTCOME_ALLOW && d.permitted && d.nrules == 0);
+    CHECK(d.duties == (DUTY_OPEN | DUTY_ONLY_HTTP));
+    CHECK(connect_to(REQUESTS, "other.example").outcome == OUTCOME_DENY);
+    CHECK(decide(REQUESTS, VERB_RESOLVE, RESOURCE_HOST, "api.example", 0).outcome == OUTCOME_ALLOW);
+    CHECK(decide(REQUESTS, VERB_RESOLVE, RESOURCE_HOST, "b.example", 0).outcome == OUTCOME_DENY);
+}
+
+TEST(a_connect_permit_alone_opens_nothing)
+{
+    static const char connect[] =
+        "permit (principal, action == Action::\"connect\", resource is Host);\n";
+    AUTO_FREE char *both = xasprintf("%s%s", connect, REQUESTS);
+
+    CHECK(connect_to(connect, "api.example").duties == 0);
+    struct decision d = connect_to(both, "api.example");
+    CHECK(d.outcome == OUTCOME_ALLOW && d.duties == DUTY_OPEN);
+    CHECK(connect_to(both, "other.example").duties == 0);
+}
+
+TEST(a_forbid_on_the_connection_holds)
+{
+    AUTO_FREE char *denied = xasprintf("%sforbid (principal, action == Action::\"connect\", "
+                                       "resource) when { context.port == 443 };",
+                                       REQUESTS);
+    AUTO_FREE char *asked = xasprintf(
+        "%s@ask(\"sure?\") forbid (principal, action == Action::\"connect\", resource);", REQUESTS);
+
+    CHECK(connect_to(denied, "api.example").outcome == OUTCOME_DENY);
+    struct decision d = connect_to(asked, "api.example");
+    CHECK(d.outcome == OUTCOME_ASK && d.permitted);
+    CHECK(d.duties == (DUTY_OPEN | DUTY_ONLY_HTTP));
+    CHECK(connect_to(asked, "other.example").outcome == OUTCOME_DENY);
+}
+
+TEST(hosts_of_providers_open_where_inference_is_permitted)
+{
+    static const char text[] =
+        "permit (principal, action == Action::\"connect\", resource is Host);\n"
+        "permit (principal, action == Action::\"infer\", resource in Provider::\"anthropic\");";
+
+    CHECK(connect_to(text, "api.anthropic.com").duties == DUTY_OPEN);
+    CHECK(connect_to(text, "registry.npmjs.org").duties == 0);
+}
+
+/* Decides a request with these headers, and these things that it carries, under a policy. */
+static struct decision decide_lists(const char *text, enum verb verb, enum resource_kind kind,
+                                    const char *resource, enum field_id list,
+                                    const char *const *items, size_t n)
+{
+    struct policy *p = load(text);
+    AUTO_BUF struct buf b = {0};
+    static struct decision d;
+    struct action a;
+
+    memset(&d, 0, sizeof(d));
+    d.outcome = OUTCOME_KILL;
+    if (p == NULL) {
+        printf("# %s\n", problem.text);
+        return d;
+    }
+    struct policy_scratch *scratch = policy_scratch_new(p);
+    buf_init(&b, 4096);
+    for (size_t i = 0; i < n; i++)
+        action_list_add(&b, str_of(items[i]));
+    action_init(&a, verb, kind, str_of(resource));
+    action_list(&a, list, buf_str(&b));
+    action_str(&a, FIELD_OP, verb == VERB_CALL ? STR("intent") : STR("head"));
+    policy_decide(p, &session, &a, scratch, &d);
+    policy_scratch_free(scratch);
+    policy_free(p);
+    return d;
+}
+
+TEST(an_item_is_found_by_its_name_too)
+{
+    static const struct {
+        enum verb verb;
+        enum resource_kind kind;
+        const char *resource;
+        enum field_id field;
+        const char *item, *name;
+    } cases[] = {
+        {VERB_EXEC, RESOURCE_PROGRAM, "/bin/x", FIELD_ENV, "LD_PRELOAD=/tmp/a=b", "LD_PRELOAD"},
+        {VERB_REQUEST, RESOURCE_HOST, "a.example", FIELD_HEADERS, "x-debug: a:b", "x-debug"},
+        {VERB_REQUEST, RESOURCE_HOST, "a.example", FIELD_CARRIES, "secret:aws", "secret"},
+        {VERB_CALL, RESOURCE_TOOL, "agent/Bash", FIELD_CARRIES, "secret:aws", "secret"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *const wanted[] = {cases[i].item, cases[i].name};
+
+        for (size_t k = 0; k < 2; k++) {
+            AUTO_FREE char *text = xasprintf(
+                "permit (principal, action, resource);\n@id(\"no\") forbid (principal, action == "
+                "Action::\"%s\", resource) when { context.%s.contains(\"%s\") };",
+                verb_name(cases[i].verb), field_name(cases[i].field), wanted[k]);
+
+            CHECK(decide_lists(text, cases[i].verb, cases[i].kind, cases[i].resource,
+                               cases[i].field, &cases[i].item, 1)
+                      .outcome == OUTCOME_DENY);
+            CHECK(decide_lists(text, cases[i].verb, cases[i].kind, cases[i].resource,
+                               cases[i].field, &cases[i].item, 0)
+                      .outcome == OUTCOME_ALLOW);
+        }
+    }
+}
+
+TEST(without_a_permit_about_it_only_forbids_decide_on_inference_and_intents)
+{
+    static const char base[] =
+        "permit (principal, action in [Action::\"connect\", Action::\"request\"], resource is "
+        "Host);"
+        "forbid (principal, action == Action::\"call\", resource == Tool::\"agent/Bash\");"
+        "forbid (principal, action == Action::\"infer\", resource in Provider::\"xai\");";
+    AUTO_FREE char *strict = xasprintf(
+        "%s permit (principal, action == Action::\"call\", resource in Server::\"forum\");"
+        "permit (principal, action == Action::\"infer\", resource == Model::\"anthropic/a\");",
+        base);
+    static const struct {
+        enum verb verb;
+        enum resource_kind kind;
+        const char *resource;
+        enum outcome lenient, strict;
+    } cases[] = {
+        {VERB_INFER, RESOURCE_MODEL, "anthropic/a", OUTCOME_ALLOW, OUTCOME_ALLOW},
+        {VERB_INFER, RESOURCE_MODEL, "anthropic/b", OUTCOME_ALLOW, OUTCOME_DENY},
+        {VERB_INFER, RESOURCE_MODEL, "xai/grok", OUTCOME_DENY, OUTCOME_DENY},
+        {VERB_INFER, RESOURCE_MODEL, "noslash", OUTCOME_DENY, OUTCOME_DENY},
+        {VERB_CALL, RESOURCE_TOOL, "agent/Bash", OUTCOME_DENY, OUTCOME_DENY},
+        {VERB_CALL, RESOURCE_TOOL, "agent/Read", OUTCOME_ALLOW, OUTCOME_DENY},
+        {VERB_CALL, RESOURCE_TOOL, "forum/post", OUTCOME_ALLOW, OUTCOME_ALLOW},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        printf("# %s\n", cases[i].resource);
+        CHECK(decide_lists(base, cases[i].verb, cases[i].kind, cases[i].resource, FIELD_CARRIES,
+                           NULL, 0)
+                  .outcome == cases[i].lenient);
+        CHECK(decide_lists(strict, cases[i].verb, cases[i].kind, cases[i].resource, FIELD_CARRIES,
+                           NULL, 0)
+                  .outcome == cases[i].strict);
+    }
+    /* a call that is no intent has effects: it needs its permit */
+    CHECK(decide(base, VERB_CALL, RESOURCE_TOOL, "agent/Read", 0).outcome == OUTCOME_DENY);
+}
+
+TEST(what_is_spent_decides)
+{
+    struct policy *p = load("permit (principal, action == Action::\"infer\", resource);"
+                            "@freeze(\"budget spent\") forbid (principal, action == "
+                            "Action::\"infer\", resource) when { context.spent.cents > 2000 || "
+                            "context.spent.tokens > 5 || context.spent.requests > 9 };");
+    CHECK(p != NULL);
+    struct policy_scratch *scratch = policy_scratch_new(p);
+    static const struct spent fine = {2000, 5, 9}, over[] = {{2001, 0, 0}, {0, 6, 0}, {0, 0, 10}};
+    struct session s = session;
+    struct decision d;
+    struct action a;
+
+    action_init(&a, VERB_INFER, RESOURCE_MODEL, STR("anthropic/a"));
+    s.spent = fine;
+    policy_decide(p, &s, &a, scratch, &d);
+    CHECK(d.outcome == OUTCOME_ALLOW);
+    for (size_t i = 0; i < ARRAY_LEN(over); i++) {
+        s.spent = over[i];
+        policy_decide(p, &s, &a, scratch, &d);
+        CHECK(d.outcome == OUTCOME_FREEZE);
+    }
+    policy_scratch_free(scratch);
+    policy_free(p);
+}
+
+TEST(duties_tell_the_gate_what_to_do)
+{
+    static const char text[] =
+        "@inject(\"key\") @redact permit (principal, action == Action::\"request\", resource == "
+        "Host::\"api.example\");"
+        "forbid (principal, action == Action::\"request\", resource) when "
+        "{ context.carries.contains(\"card\") };"
+        "forbid (principal, action == Action::\"call\", resource == Tool::\"agent/x\");";
+    struct decision d = connect_to(text, "api.example");
+
+    CHECK(d.duties == (DUTY_OPEN | DUTY_ONLY_HTTP | DUTY_SCAN | DUTY_CALLS));
+    d = decide_lists(text, VERB_REQUEST, RESOURCE_HOST, "api.example", FIELD_CARRIES, NULL, 0);
+    CHECK(d.outcome == OUTCOME_ALLOW);
+    CHECK(d.duties == (DUTY_INJECT | DUTY_REDACT | DUTY_SCAN | DUTY_CALLS));
+}
+
+static bool looks(const char *condition, enum field_id f)
+{
+    AUTO_FREE char *text = xasprintf(
+        "forbid (principal, action == Action::\"request\", resource) when { %s };", condition);
+    struct policy *p = load(text);
+    bool y = p != NULL && policy_looks_at(p, f);
+
+    policy_free(p);
+    return y;
+}
+
+TEST(what_a_policy_looks_at_is_known)
+{
+    CHECK(looks("context.carries.contains(\"x\")", FIELD_CARRIES));
+    CHECK(looks("context . carries.isEmpty()", FIELD_CARRIES));
+    CHECK(looks("context[\"carries\"].isEmpty()", FIELD_CARRIES));
+    CHECK(looks("context has address && context.address.isLoopback()", FIELD_ADDRESS));
+    CHECK(looks("[context].contains(context)", FIELD_CARRIES)); /* as a whole */
+    CHECK(!looks("context.path like \"/x*\"", FIELD_CARRIES));
+    CHECK(looks("context.path like \"/x*\"", FIELD_PATH));
+}
+
 UNIT_MAIN(UNIT(nothing_permits_is_deny), UNIT(the_strictest_wins), UNIT(ask_needs_a_permit),
           UNIT(an_error_in_a_forbid_denies), UNIT(an_error_in_a_permit_does_not_permit),
           UNIT(the_home_is_expanded), UNIT(a_domain_is_not_a_prefix_or_suffix),
@@ -526,4 +757,11 @@ UNIT_MAIN(UNIT(nothing_permits_is_deny), UNIT(the_strictest_wins), UNIT(ask_need
           UNIT(labels_are_groups_of_the_agent), UNIT(what_is_wrong_is_said_with_its_place),
           UNIT(ids_of_several_files_are_distinct), UNIT(deciding_allocates_nothing),
           UNIT(a_packed_policy_is_the_same), UNIT(rules_hold_for_what_a_link_leads_to),
-          UNIT(a_link_that_the_agent_can_change_decides_nothing))
+          UNIT(a_link_that_the_agent_can_change_decides_nothing),
+          UNIT(a_permit_for_requests_brings_the_connection),
+          UNIT(a_connect_permit_alone_opens_nothing), UNIT(a_forbid_on_the_connection_holds),
+          UNIT(hosts_of_providers_open_where_inference_is_permitted),
+          UNIT(an_item_is_found_by_its_name_too),
+          UNIT(without_a_permit_about_it_only_forbids_decide_on_inference_and_intents),
+          UNIT(what_is_spent_decides), UNIT(duties_tell_the_gate_what_to_do),
+          UNIT(what_a_policy_looks_at_is_known))

@@ -359,6 +359,38 @@ TEST(a_rule_that_nobody_holds_is_an_error)
     policy_free(policy);
 }
 
+static unsigned where(const char *id);
+
+#define CONNECT "permit (principal, action == Action::\"connect\", resource is Host);"
+#define REQUEST \
+    "permit (principal, action == Action::\"request\", resource == Host::\"a.example\");"
+#define NO_POST                                                                          \
+    "@id(\"no-post\") forbid (principal, action == Action::\"request\", resource) when " \
+    "{ context.method == \"POST\" };"
+
+TEST(a_rule_on_requests_needs_connections_that_are_looked_into)
+{
+    /* spliced connections could not be judged by it */
+    CHECK(!make(BASE CONNECT NO_POST));
+    CHECK(strstr(problem.text, "permit requests to the hosts") != NULL);
+    policy_free(policy);
+    CHECK(make(BASE CONNECT REQUEST NO_POST));
+    CHECK(plan.gate && plan.opens && where("no-post") == WHERE_GATE);
+    CHECK(where("policy0") != 0);
+    drop();
+    /* a permit for requests or for inference is enough for a gate */
+    CHECK(make(BASE REQUEST) && plan.gate && plan.opens);
+    drop();
+    CHECK(make(BASE "permit (principal, action == Action::\"infer\", resource);") && plan.gate &&
+          plan.opens);
+    drop();
+    CHECK(make(BASE CONNECT) && plan.gate && !plan.opens);
+    drop();
+    /* where nothing leaves, no request does */
+    CHECK(make(BASE NO_POST) && !plan.gate && where("no-post") == WHERE_KERNEL);
+    drop();
+}
+
 static unsigned where(const char *id)
 {
     struct plan_rule *rules = policy_where(policy, &session, &plan);
@@ -572,15 +604,14 @@ TEST(the_kernel_lets_nothing_through_that_the_policy_does_not_allow)
     CHECK(settled > 300); /* else nothing was tried */
 }
 
-UNIT_MAIN(UNIT(folders_go_into_mounts_and_trap_nothing),
-          UNIT(the_hosts_own_tmp_and_run_are_never_shown),
-          UNIT(a_home_below_tmp_is_not_shown_by_a_rule_on_tmp),
-          UNIT(a_folder_in_a_folder_overrides), UNIT(write_rules_beyond_folders_trap_writes),
-          UNIT(read_rules_beyond_folders_trap_reads),
-          UNIT(a_permit_beyond_folders_shows_no_more_than_its_folder),
-          UNIT(the_start_of_a_pattern_is_a_folder_too), UNIT(one_file_is_mounted_alone),
-          UNIT(what_is_hidden_before_it_exists_is_told), UNIT(sockets_are_seen_or_judged),
-          UNIT(the_gate_is_needed_if_something_may_be_sent), UNIT(loopback_ports_are_those_named),
-          UNIT(execs_are_verified_where_a_rule_looks_at_them),
-          UNIT(a_rule_that_nobody_holds_is_an_error), UNIT(the_preset_is_lowered),
-          UNIT(the_kernel_lets_nothing_through_that_the_policy_does_not_allow))
+UNIT_MAIN(
+    UNIT(folders_go_into_mounts_and_trap_nothing), UNIT(the_hosts_own_tmp_and_run_are_never_shown),
+    UNIT(a_home_below_tmp_is_not_shown_by_a_rule_on_tmp), UNIT(a_folder_in_a_folder_overrides),
+    UNIT(write_rules_beyond_folders_trap_writes), UNIT(read_rules_beyond_folders_trap_reads),
+    UNIT(a_permit_beyond_folders_shows_no_more_than_its_folder),
+    UNIT(the_start_of_a_pattern_is_a_folder_too), UNIT(one_file_is_mounted_alone),
+    UNIT(what_is_hidden_before_it_exists_is_told), UNIT(sockets_are_seen_or_judged),
+    UNIT(the_gate_is_needed_if_something_may_be_sent), UNIT(loopback_ports_are_those_named),
+    UNIT(execs_are_verified_where_a_rule_looks_at_them), UNIT(a_rule_that_nobody_holds_is_an_error),
+    UNIT(a_rule_on_requests_needs_connections_that_are_looked_into), UNIT(the_preset_is_lowered),
+    UNIT(the_kernel_lets_nothing_through_that_the_policy_does_not_allow))

@@ -68,6 +68,8 @@ TEST(contexts_hold_the_fields_of_actions)
             struct cedar_str attr = cedar_name_str(names, context->attrs[i].name);
             unsigned f = 0;
 
+            if (v == VERB_INFER && str_is(str_from(attr), "spent"))
+                continue; /* the judge's own: no adapter can say it */
             while (f < FIELD_COUNT && !str_is(str_from(attr), field_name((enum field_id)f)))
                 f++;
             CHECK(f < FIELD_COUNT);
@@ -176,6 +178,10 @@ TEST(every_request_fits_the_schema)
         {VERB_CONNECT, RESOURCE_HOST, "localhost"},
         {VERB_CONNECT, RESOURCE_SOCKET, "/x/y"},
         {VERB_CONNECT, RESOURCE_SOCKET, "@abstract"},
+        {VERB_REQUEST, RESOURCE_HOST, "a.example"},
+        {VERB_INFER, RESOURCE_MODEL, "anthropic/claude-x"},
+        {VERB_INFER, RESOURCE_MODEL, "openrouter/meta/llama"},
+        {VERB_CALL, RESOURCE_TOOL, "agent/Bash"},
     };
     struct policy_text text = {"t", STR("")};
     struct err e = {0};
