@@ -199,6 +199,24 @@ void gate_ask_cancel(struct asker *a, uint32_t id)
     post(a);
 }
 
+static void put_finds(struct frame_out *f, struct str list)
+{
+    struct str item;
+
+    frame_list_start(f, MSG_TAG_LIST);
+    while (frame_list_next(&list, &item) == FRAME_OK)
+        frame_list_item(f, item);
+    frame_list_end(f);
+}
+
+static void put_usage(struct frame_out *f, const struct note *n)
+{
+    frame_put_int(f, NOTE_TAG_INPUT, (int64_t)n->input);
+    frame_put_int(f, NOTE_TAG_OUTPUT, (int64_t)n->output);
+    frame_put_int(f, NOTE_TAG_CACHED, (int64_t)n->cached);
+    frame_put_int(f, NOTE_TAG_COST, (int64_t)n->microcents);
+}
+
 void gate_note(struct asker *a, const struct note *n)
 {
     frame_start(&a->out, MSG_NOTE, n->id);
@@ -209,10 +227,14 @@ void gate_note(struct asker *a, const struct note *n)
         frame_put_cstr(&a->out, MSG_TAG_ADDRESS, n->address);
         frame_put_int(&a->out, MSG_TAG_PORT, n->port);
     }
-    frame_put_int(&a->out, GATE_TAG_UP, (int64_t)n->up);
-    frame_put_int(&a->out, GATE_TAG_DOWN, (int64_t)n->down);
-    frame_put_int(&a->out, GATE_TAG_MS, (int64_t)n->ms);
+    frame_put_int(&a->out, NOTE_TAG_UP, (int64_t)n->up);
+    frame_put_int(&a->out, NOTE_TAG_DOWN, (int64_t)n->down);
+    frame_put_int(&a->out, NOTE_TAG_MS, (int64_t)n->ms);
     if (n->count > 0)
         frame_put_int(&a->out, MSG_TAG_COUNT, (int64_t)n->count);
+    if (n->finds.n > 0)
+        put_finds(&a->out, n->finds);
+    if (n->metered)
+        put_usage(&a->out, n);
     post(a);
 }

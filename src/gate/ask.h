@@ -40,7 +40,10 @@ struct note {
     const char *address; /* NULL: no address, no port */
     uint16_t port;
     uint64_t up, down, ms;
-    uint64_t count; /* 0: absent */
+    uint64_t count;   /* 0: absent */
+    struct str finds; /* a list in frame form; empty: absent */
+    bool metered;     /* the amounts below are there */
+    uint64_t input, output, cached, microcents;
 };
 void gate_note(struct asker *a, const struct note *n);
 

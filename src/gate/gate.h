@@ -28,9 +28,16 @@
  *   MSG_TAG_TEXT     bytes: why it ended or was refused; empty: it ended in order
  *   MSG_TAG_ADDRESS  bytes: the address connected to or tried; absent when none was
  *   MSG_TAG_PORT     int: likewise
- *   GATE_TAG_UP, GATE_TAG_DOWN   int: bytes from the agent, bytes to the agent
- *   GATE_TAG_MS      int: milliseconds from accept to end
+ *   NOTE_TAG_UP, NOTE_TAG_DOWN   int: bytes from the agent, bytes to the agent
+ *   NOTE_TAG_MS      int: milliseconds from accept to end
  *   MSG_TAG_COUNT    int: "refused" with id 0: how many, since the last such note
+ * Three more kinds, with what else they say:
+ *   "found"          MSG_TAG_LIST: what the detectors found in what came in, each KIND or
+ *                    KIND:DETAIL; a label of the session where a rule mentions it
+ *   "usage"          MSG_TAG_TEXT: the model, as "provider/model"; NOTE_TAG_INPUT, OUTPUT, CACHED:
+ *                    tokens since the last such note of this request; NOTE_TAG_COST: millionths
+ *                    of a cent, likewise
+ *   "alert"          MSG_TAG_TEXT: what people must know; recorded as an alert and told to them
  * Strings in it were made by the gate or are canonical names and addresses: printable ASCII.
  */
 #ifndef BELAY_GATE_GATE_H
@@ -40,8 +47,6 @@
 #include "policy/message.h"
 
 #include <stdint.h>
-
-enum gate_note_tag { GATE_TAG_UP = 33, GATE_TAG_DOWN = 34, GATE_TAG_MS = 35 };
 
 /* X(name, default, least, most): bounds on what the agent can make the gate hold or do. */
 #define GATE_LIMITS(X)                                                                          \

@@ -42,6 +42,8 @@ struct judge *judge_new(const struct judge_setup *setup)
     j->phase = PHASE_START;
     j->ask_ms = s->ask_timeout * 1000;
     watch_init(&j->watch, &w);
+    ledger_init(&j->ledger, &(struct ledger_limits){s->budget_cents, s->budget_tokens,
+                                                    s->budget_requests_per_minute});
     buf_init(&j->outbox, OUTBOX_MAX);
     return j;
 }
@@ -54,6 +56,7 @@ void judge_free(struct judge *j)
         record_drop(j->record);
     policy_scratch_free(j->scratch);
     policy_free(j->reloaded);
+    ledger_free(&j->ledger);
     buf_free(&j->outbox);
     free(j->queue);
     free(j);

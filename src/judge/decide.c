@@ -10,9 +10,6 @@
 
 #define RULE_MAX 256u /* bytes of a rule's id in a verdict */
 
-/* What kern and the gate say of notes beyond the common tags; see gate.h. */
-enum { NOTE_UP = 33, NOTE_DOWN = 34, NOTE_MS = 35 };
-
 static struct str text_of(const struct action *a, enum field_id f)
 {
     return a->has[f] ? a->field[f].str : (struct str){"", 0};
@@ -99,6 +96,24 @@ static void decide_address(struct judge *j, const struct action *a)
                        net_class_id((enum net_class)(class & -class)));
 }
 
+static bool is_new_inference(const struct action *a)
+{
+    return a->verb == VERB_INFER && !str_is(text_of(a, FIELD_OP), "stream");
+}
+
+/* The limits of belay.yaml hold without a rule. */
+static void decide_budget(struct judge *j, const struct action *a)
+{
+    char why[VERDICT_REASON_MAX];
+
+    if (!ledger_is_spent(&j->ledger, is_new_inference(a), j->hooks.now_ms(j->hooks.arg), why,
+                         sizeof(why)))
+        return;
+    refuse(&j->decision, "");
+    memcpy(j->decision.text, why, sizeof(why));
+    j->decision.reason = str_of(j->decision.text);
+}
+
 void judge_decide(struct judge *j, const struct action *a)
 {
     if (j->killing) {
@@ -107,13 +122,19 @@ void judge_decide(struct judge *j, const struct action *a)
     }
     policy_decide(j->policy, &j->session, a, j->scratch, &j->decision);
     decide_address(j, a);
+    if (a->verb == VERB_INFER && j->decision.outcome <= OUTCOME_ASK)
+        decide_budget(j, a);
 }
 
 void judge_granted(struct judge *j, const struct action *a, uint64_t labels, uint64_t event)
 {
+    labels_take(&j->labels, j->policy, labels);
     j->session.labels |= labels;
     if (a->verb == VERB_EXEC)
         causes_exec(&j->causes, a->pid, event);
+    if (is_new_inference(a))
+        ledger_request(&j->ledger, j->hooks.now_ms(j->hooks.arg));
+    j->session.spent = j->ledger.spent;
 }
 
 void judge_verdict(struct judge *j, enum judge_peer to, uint32_t id, enum outcome outcome,
@@ -331,84 +352,4 @@ bool judge_action(struct judge *j, enum judge_peer from, struct frame_in *f, str
     uint64_t event = record_action(j, &a, e);
     return event != 0 && settle(j, from, f, &a, event, e) && count_exec(j, &a, event, e) &&
            alert(j, &a, event, e);
-}
-
-struct note {
-    struct str kind, text, address;
-    pid_t pid;
-    int64_t port;
-    struct record_number numbers[8];
-    size_t nnumbers;
-};
-
-static bool note_number(struct note *n, const char *key, const struct frame_field *x)
-{
-    if (x->kind != FRAME_INT || x->num < 0 ||
-        n->nnumbers == sizeof(n->numbers) / sizeof(n->numbers[0]))
-        return false;
-    n->numbers[n->nnumbers++] = (struct record_number){key, x->num};
-    return true;
-}
-
-static bool note_field(struct note *n, const struct frame_field *x)
-{
-    switch (x->tag) {
-    case MSG_TAG_KIND:
-        n->kind = x->bytes;
-        return x->kind == FRAME_BYTES && x->bytes.n <= 64;
-    case MSG_TAG_TEXT:
-        n->text = x->bytes;
-        return x->kind == FRAME_BYTES && x->bytes.n <= 4096;
-    case MSG_TAG_ADDRESS:
-        n->address = x->bytes;
-        return x->kind == FRAME_BYTES && x->bytes.n <= 64;
-    case MSG_TAG_EVENT: /* the judge's own book is believed instead */
-        return x->kind == FRAME_INT;
-    case MSG_TAG_PID:
-        n->pid = (pid_t)x->num;
-        return x->kind == FRAME_INT && x->num > 0 && x->num <= INT_MAX;
-    case MSG_TAG_PORT:
-        n->port = x->num;
-        return x->num <= 65535 && note_number(n, "port", x);
-    case MSG_TAG_COUNT:
-        return note_number(n, "count", x);
-    case NOTE_UP:
-        return note_number(n, "up", x);
-    case NOTE_DOWN:
-        return note_number(n, "down", x);
-    case NOTE_MS:
-        return note_number(n, "ms", x);
-    default:
-        return false;
-    }
-}
-
-bool judge_note(struct judge *j, enum judge_peer from, struct frame_in *f, struct err *e)
-{
-    struct note n = {0};
-    struct frame_field x;
-    enum frame_result r;
-
-    while ((r = frame_next(f, &x)) == FRAME_OK)
-        if (!note_field(&n, &x))
-            return false;
-    if (r != FRAME_EOF)
-        return false;
-    if (from == PEER_KERN && n.pid != 0 && n.address.n > 0) {
-        causes_connect(&j->causes, j->hooks.now_ms(j->hooks.arg), n.pid, n.address, n.port);
-        return true;
-    }
-    bool known = f->id != 0 && j->verdicts[from][f->id % VERDICTS_MAX].frame == f->id;
-    const struct record_event ev = {.kind = RECORD_NOTE,
-                                    .actor = role_name(judge_role_of(from)),
-                                    .pid = n.pid,
-                                    .outcome = RECORD_NO_OUTCOME,
-                                    .name = n.kind,
-                                    .text = n.text,
-                                    .address = n.address,
-                                    .numbers = n.numbers,
-                                    .nnumbers = n.nnumbers,
-                                    .cause =
-                                        known ? j->verdicts[from][f->id % VERDICTS_MAX].event : 0};
-    return judge_record(j, &ev, e) != 0;
 }

@@ -38,13 +38,16 @@
     X(workspace, 37)
 
 /* X(field, tag, lowest, highest): what the judge needs of the settings. */
-#define JUDGE_NUMBERS(X)            \
-    X(ask_timeout, 40, 1, 86400)    \
-    X(denials_count, 41, 0, 100000) \
-    X(denials_window, 42, 1, 3600)  \
-    X(execs_count, 43, 0, 1000000)  \
-    X(execs_window, 44, 1, 3600)    \
-    X(watch_processes, 45, 0, 100000)
+#define JUDGE_NUMBERS(X)                \
+    X(ask_timeout, 40, 1, 86400)        \
+    X(denials_count, 41, 0, 100000)     \
+    X(denials_window, 42, 1, 3600)      \
+    X(execs_count, 43, 0, 1000000)      \
+    X(execs_window, 44, 1, 3600)        \
+    X(watch_processes, 45, 0, 100000)   \
+    X(budget_cents, 46, 0, BUDGET_MAX)  \
+    X(budget_tokens, 47, 0, BUDGET_MAX) \
+    X(budget_requests_per_minute, 48, 0, BUDGET_RATE_MAX)
 
 struct judge_config {
     int policy;       /* memfd with the bytes of policy_pack() */

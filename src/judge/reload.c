@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * reload.c - another policy for a running session. It is read and checked whole beside the old
- * one, which serves on if anything is wrong. Labels that the session has picked up stay, by name.
+ * one, which serves on if anything is wrong. Labels that the session has picked up stay, by name,
+ * and so does what it has spent.
  */
 #include "judge/state.h"
 
@@ -9,22 +10,6 @@
 #include "record/digest.h"
 
 #include <string.h>
-
-/* The labels of the session, in the numbers of the other policy. A label that no rule there
- * mentions cannot matter to it. */
-static uint64_t carry_labels(const struct judge *j, const struct policy *next)
-{
-    uint64_t carried = 0;
-
-    for (unsigned i = 0; i < POLICY_LABELS_MAX; i++) {
-        if ((j->session.labels >> i & 1) == 0)
-            continue;
-        int bit = policy_label(next, policy_label_name(j->policy, i));
-        if (bit >= 0)
-            carried |= (uint64_t)1 << bit;
-    }
-    return carried;
-}
 
 static struct policy *read_next(int fd, char digest[DIGEST_HEX], struct err *why)
 {
@@ -53,7 +38,7 @@ static void answer(struct judge *j, uint32_t id, const char *why)
 
 static void swap(struct judge *j, struct policy *next)
 {
-    j->session.labels = carry_labels(j, next);
+    j->session.labels = labels_bits(&j->labels, next);
     policy_scratch_free(j->scratch);
     j->scratch = policy_scratch_new(next);
     j->policy = next;

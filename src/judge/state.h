@@ -12,6 +12,8 @@
 
 #include "judge/causes.h"
 #include "judge/core.h"
+#include "judge/labels.h"
+#include "judge/ledger.h"
 #include "judge/pending.h"
 #include "judge/refused.h"
 #include "watch/watch.h"
@@ -42,6 +44,8 @@ struct judge {
 
     struct watch watch;
     struct causes causes;
+    struct labels labels;
+    struct ledger ledger;
     struct pendings pendings;
     struct refused refused;
     struct {
@@ -70,12 +74,14 @@ void judge_post(struct judge *j, enum judge_peer to, bool sync);
 /* Records; the number of the event, or 0 and *e. */
 uint64_t judge_record(struct judge *j, const struct record_event *event, struct err *e);
 
+/* note.c */
+bool judge_note(struct judge *j, enum judge_peer from, struct frame_in *f, struct err *e);
+
 /* reload.c: another policy for the running session; the old one serves until it stands. */
 bool judge_reload(struct judge *j, struct frame_in *f, struct err *e);
 
 /* decide.c */
 bool judge_action(struct judge *j, enum judge_peer from, struct frame_in *f, struct err *e);
-bool judge_note(struct judge *j, enum judge_peer from, struct frame_in *f, struct err *e);
 /* Decides by policy and address; fills j->decision. */
 void judge_decide(struct judge *j, const struct action *a);
 /* Must its record be on the disk before it is allowed? */

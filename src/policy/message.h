@@ -56,7 +56,15 @@ enum message_tag {
     MSG_TAG_PORT = 16,
     MSG_TAG_STARTED = 17,   /* STATUS_IS: seconds since 1970 */
     MSG_TAG_PROCESSES = 18, /* STATUS_IS: processes of the agent now */
-    MSG_TAG_CONFIG = 32,    /* CONFIG: each role's own settings start here */
+    /* NOTE: see gate.h */
+    NOTE_TAG_UP = 33,
+    NOTE_TAG_DOWN = 34,
+    NOTE_TAG_MS = 35,
+    NOTE_TAG_INPUT = 36, /* tokens that were read, but for those from the provider's cache */
+    NOTE_TAG_OUTPUT = 37,
+    NOTE_TAG_CACHED = 38,
+    NOTE_TAG_COST = 39,  /* millionths of a cent */
+    MSG_TAG_CONFIG = 32, /* CONFIG: each role's own settings start here */
 };
 
 const char *message_name(enum message m);

@@ -14,6 +14,8 @@
 #include "base/text.h"
 
 #define SETTINGS_TEXT_MAX (256u << 10)
+#define BUDGET_MAX        1000000000000 /* cents, or tokens */
+#define BUDGET_RATE_MAX   10000
 
 struct settings_list {
     const char **item;

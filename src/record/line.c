@@ -173,6 +173,8 @@ static void put_event(struct json *j, const struct record_event *e, struct bound
     put_some(j, "address", e->address, b);
     if (e->argv.n > 0)
         put_list(j, "argv", e->argv, b);
+    if (e->finds.n > 0)
+        put_list(j, "finds", e->finds, b);
     for (size_t i = 0; i < e->nnumbers; i++)
         json_int(j, e->numbers[i].key, e->numbers[i].value);
     if (e->cause != 0)

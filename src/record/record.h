@@ -82,6 +82,7 @@ struct record_event {
     struct str by;      /* ANSWER, EVENT: who said so */
     struct str address; /* NOTE: of the other end */
     struct str argv;    /* EVENT start: the command, a list in frame form */
+    struct str finds;   /* NOTE: what the detectors found, a list in frame form */
     const struct record_number *numbers;
     size_t nnumbers;
     uint64_t cause; /* seq of the event that led here */

@@ -412,13 +412,13 @@ bool judge_note(struct world_note *n)
         case MSG_TAG_COUNT:
             n->count = x.num;
             break;
-        case GATE_TAG_UP:
+        case NOTE_TAG_UP:
             n->up = x.num;
             break;
-        case GATE_TAG_DOWN:
+        case NOTE_TAG_DOWN:
             n->down = x.num;
             break;
-        case GATE_TAG_MS:
+        case NOTE_TAG_MS:
             n->ms = x.num;
             break;
         default:

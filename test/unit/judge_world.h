@@ -47,7 +47,16 @@ static const char world_policy[] =
     "@id(\"no-leak\") forbid (principal in Label::\"secret\", action in Action::\"send\", "
     "resource);\n"
     "@id(\"told\") @alert(\"\") permit (principal, action == Action::\"read\", resource)\n"
-    "  when { resource.path == \"/etc/told\" };\n";
+    "  when { resource.path == \"/etc/told\" };\n"
+    "@id(\"api\") permit (principal, action == Action::\"request\", "
+    "resource == Host::\"api.anthropic.com\");\n"
+    "@id(\"models\") permit (principal, action == Action::\"infer\", "
+    "resource in Provider::\"anthropic\");\n"
+    "@id(\"dear\") @freeze(\"it costs too much\") "
+    "forbid (principal, action == Action::\"infer\", resource)\n"
+    "  when { context.spent.cents >= 500 };\n"
+    "@id(\"no-tool\") forbid (principal, action == Action::\"call\", "
+    "resource == Tool::\"agent/Sell\");\n";
 
 struct sent {
     enum judge_peer to;
@@ -155,8 +164,8 @@ static void world_close(void)
     memset(&world, 0, sizeof(world));
 }
 
-/* A new session in its START phase. */
-static inline bool world_open(void)
+/* A new session in its START phase, with these settings. */
+static inline bool world_open_with(const struct settings *settings)
 {
     const struct policy_text text = {"test.cedar", {world_policy, sizeof(world_policy) - 1}};
 
@@ -169,12 +178,7 @@ static inline bool world_open(void)
     world.policy = world_rules;
     if (world.policy == NULL)
         return false;
-    world.settings = (struct settings){.ask_timeout = 300,
-                                       .denials_count = 30,
-                                       .denials_window = 10,
-                                       .execs_count = 2000,
-                                       .execs_window = 10,
-                                       .watch_processes = 1000};
+    world.settings = *settings;
     static struct judge_config config;
     config = (struct judge_config){.session = STR("s1"),
                                    .agent = STR("agent"),
@@ -193,6 +197,18 @@ static inline bool world_open(void)
                                       .hooks = {NULL, world_ms, world_send, world_slow}};
     world.judge = judge_new(&setup);
     return true;
+}
+
+static const struct settings world_usual = {.ask_timeout = 300,
+                                            .denials_count = 30,
+                                            .denials_window = 10,
+                                            .execs_count = 2000,
+                                            .execs_window = 10,
+                                            .watch_processes = 1000};
+
+static inline bool world_open(void)
+{
+    return world_open_with(&world_usual);
 }
 
 static struct frame_out world_out;
