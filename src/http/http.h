@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http.h - HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113) as state machines of one shape: the peer's bytes
- * in, events out; messages in, bytes for the peer out. No I/O, no idea of policy, and no clock but the
- * one by which floods of HTTP/2 frames are counted.
+ * http.h - HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113) as state machines of one shape: the peer's
+ * bytes in, events out; messages in, bytes for the peer out. No I/O, no idea of policy, and no
+ * clock but the one by which floods of HTTP/2 frames are counted.
  *
  * The parse is canonical: what two parsers could read differently is an error and ends the
  * connection (a bare LF, obs-fold, blanks before a colon, conflicting or repeated lengths, a length
@@ -14,9 +14,10 @@
  * Strings in events are views that live until the hook returns. Hooks may call any function but
  * http_feed, http_feed_end, http_output, http_sent and http_conn_free.
  *
- * Events come out of http_feed, http_feed_end, http_output, http_sent, http_reset and http_conn_free
- * only: http_send, http_end, http_respond, http_request and http_take never call a hook. So after any
- * of those, look at http_output; after http_sent and http_take, look at http_blocked.
+ * Events come out of http_feed, http_feed_end, http_output, http_sent, http_reset and
+ * http_conn_free only: http_send, http_end, http_respond, http_request and http_take never call a
+ * hook. So after any of those, look at http_output; after http_sent and http_take, look at
+ * http_blocked.
  *
  * Memory is bounded: a head by HTTP_HEAD_MAX, what may wait to be sent by HTTP_SEND_MAX for each
  * stream, what was delivered and not yet taken by HTTP_WINDOW for each stream; then the peer is not
@@ -45,7 +46,7 @@ enum http_side {
 };
 
 struct http_field {
-    struct str name; /* lower case, a token */
+    struct str name;  /* lower case, a token */
     struct str value; /* no control characters but tab, no blanks around */
 };
 
@@ -65,8 +66,9 @@ struct http_head {
     bool end;       /* there is no body: no data and no end event follow */
     bool expect;    /* request: the client waits for 100 Continue */
     bool trailers;  /* request: TE: trailers, which gRPC insists on */
-    bool websocket; /* request: asks to become one (RFC 6455, HTTP/1.1 only); response: it has. Then
-                       data goes both ways until both have ended. Sec-WebSocket-* are in fields. */
+    bool websocket; /* request: asks to become one (RFC 6455, HTTP/1.1 only), and has `end`;
+                       response (101): it has. Then data goes both ways, also on the request's side,
+                       until both have ended. Sec-WebSocket-* are in fields. */
 };
 
 enum http_reset {
@@ -77,8 +79,8 @@ enum http_reset {
 };
 
 struct http_hooks {
-    /* Server: a request begins on a stream of its own. Client: its response; informational ones (1xx
-     * but 101, `end` false) come before the final one. */
+    /* Server: a request begins on a stream of its own. Client: its response; informational ones
+     * (1xx but 101, `end` false) come before the final one. */
     void (*head)(void *arg, struct http_stream *s, const struct http_head *head);
     /* Bytes of the body, or of the websocket. Counted until http_take(). */
     void (*data)(void *arg, struct http_stream *s, const void *p, size_t n);
@@ -95,11 +97,11 @@ struct http_conn *http2_new(enum http_side side, bool tls, const struct http_hoo
 /* Streams that still live are over first (HTTP_RESET_LOST). */
 void http_conn_free(struct http_conn *c);
 
-/* Bytes from the peer. The number that was taken: less than n while delivered bytes wait to be taken
- * or a pipelined request has to wait, offer the rest again later (http_blocked() turns false). -1: the
- * peer broke the protocol; http_error() says how, what http_output() has is still to be sent (a server
- * has an answer there). Once http_closing(), what comes is taken and dropped: so a caller can read
- * on for a moment, and the answer is not lost to a reset of the connection. */
+/* Bytes from the peer. The number that was taken: less than n while delivered bytes wait to be
+ * taken or a pipelined request has to wait, offer the rest again later (http_blocked() turns
+ * false). -1: the peer broke the protocol; http_error() says how, what http_output() has is still
+ * to be sent (a server has an answer there). Once http_closing(), what comes is taken and dropped:
+ * so a caller can read on for a moment, and the answer is not lost to a reset of the connection. */
 ssize_t http_feed(struct http_conn *c, const void *p, size_t n);
 bool http_blocked(const struct http_conn *c);
 /* The peer will send no more. False: that was in the middle of something. */
@@ -122,9 +124,9 @@ struct http_stream *http_request(struct http_conn *c, const struct http_head *he
 /* Server: the response, after any informational ones. False: the head holds what may not be sent
  * (nothing was; another may be tried). */
 bool http_respond(struct http_stream *s, const struct http_head *head);
-/* Both: the body, of the length that the head gave, if it did (asserted); not after a head with `end`.
- * How many bytes were taken: the rest after `room`. The body of a response that has none (to HEAD,
- * 204, 304) is taken and dropped. */
+/* Both: the body, of the length that the head gave, if it did (asserted); not after a head with
+ * `end`. How many bytes were taken: the rest after `room`. The body of a response that has none (to
+ * HEAD, 204, 304) is taken and dropped. */
 size_t http_send(struct http_stream *s, const void *p, size_t n);
 /* Trailers that may not be sent are left out. A response may end before its request: then the rest
  * of the request is not waited for. */

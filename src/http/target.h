@@ -8,12 +8,13 @@
 #include "base/text.h"
 
 struct http_authority {
-    struct str host; /* a name, an IPv4 address, or an IPv6 address in brackets; a view of the text */
-    unsigned port;   /* 1 to 65535; 0: none was given */
+    struct str
+        host;      /* a name, an IPv4 address, or an IPv6 address in brackets; a view of the text */
+    unsigned port; /* 1 to 65535; 0: none was given */
 };
 
-/* host[:port]: letters, digits, '-', '_' and '.', or an address in brackets. No userinfo, no escapes,
- * no empty port. Upper case passes. */
+/* host[:port]: letters, digits, '-', '_' and '.', or an address in brackets. No userinfo, no
+ * escapes, no empty port. Upper case passes. */
 bool http_authority_parse(struct str text, struct http_authority *out);
 
 /*
@@ -27,10 +28,12 @@ bool http_authority_parse(struct str text, struct http_authority *out);
  *
  * Refused, with the reason in *why (static), is what some server reads as another path: an escape
  * that is none; NUL and other control characters; a backslash, escaped or not; '#'; "." and ".."
- * as a segment in either reading, escaped or not, also with parameters ("..;x"); what is no UTF-8 after
- * decoding (overlong forms); and an escaped escape of a dot, slash, backslash or control character
+ * as a segment in either reading, escaped or not, also with parameters ("..;x"); what is no UTF-8
+ * after decoding (overlong forms); and an escaped escape of a dot, slash, backslash or control
+ * character
  * (%252e), which comes to life where somebody decodes twice. "*" is its own path.
  */
-bool http_path_canonical(struct str target, struct buf *exact, struct buf *folded, const char **why);
+bool http_path_canonical(struct str target, struct buf *exact, struct buf *folded,
+                         const char **why);
 
 #endif
