@@ -177,7 +177,10 @@ static bool configure_adapters(struct keeper *k, struct err *e)
         .ns_mount = k->jail.ns_mount,
         .proc = proc,
         .traps = traps_of(k->o->plan),
-        .verify_exec = k->o->plan->verify_exec,
+        .verify_exec = k->o->plan->verify_exec || k->o->settings->env_scrub.n > 0,
+        .read_env = k->o->plan->verify_env,
+        .scrub = k->o->settings->env_scrub.item,
+        .nscrub = k->o->settings->env_scrub.n,
     };
     if (!kern_config_send(k->roles->kern.sock, &c, e))
         return false;

@@ -7,7 +7,8 @@
 
 #define SHIFT_MAX 3 /* items that one `#!` line adds at most, without the one it removes */
 
-/* How much of the arguments one action shows; see argv.h. Twice as much must fit a frame. */
+/* How much of the arguments one action shows; see argv.h. Twice as much must fit a frame, and the
+ * variables of env.h. */
 #define SHOWN_BYTES 60000u
 #define SHOWN_ITEMS 8192u
 #define PIECE       16384u /* a longer argument is shown in pieces of this length */
@@ -142,6 +143,8 @@ static int add_check(struct request *r, const struct argv_exec *e, const struct 
     action_str(a, FIELD_CWD, str_of(r->exec->cwd));
     action_list(a, FIELD_ARGV, list(r, item, n));
     action_str(a, FIELD_COMMAND, join(r, item, n));
+    if (r->kern->config.read_env)
+        action_list(a, FIELD_ENV, list(r, r->exec->env, r->exec->nenv));
     if (part)
         action_int(a, FIELD_TRUNCATED, 1);
     if (e->interpreter != NULL)

@@ -5,7 +5,9 @@
 #include "base/mem.h"
 #include "policy/message.h"
 
-enum { TAG_TRAPS = MSG_TAG_CONFIG, TAG_VERIFY };
+#include <string.h>
+
+enum { TAG_TRAPS = MSG_TAG_CONFIG, TAG_VERIFY, TAG_READ_ENV, TAG_SCRUB };
 enum { FD_LISTENER, FD_PROC, FD_NS_USER, FD_NS_MOUNT, FD_COUNT };
 
 bool kern_config_send(int sock, const struct kern_config *c, struct err *e)
@@ -19,31 +21,68 @@ bool kern_config_send(int sock, const struct kern_config *c, struct err *e)
     frame_start(f, MSG_CONFIG, 0);
     frame_put_int(f, TAG_TRAPS, c->traps);
     frame_put_int(f, TAG_VERIFY, c->verify_exec);
+    frame_put_int(f, TAG_READ_ENV, c->read_env);
+    frame_list_start(f, TAG_SCRUB);
+    for (size_t i = 0; i < c->nscrub; i++)
+        frame_list_item(f, str_of(c->scrub[i]));
+    frame_list_end(f);
     if (!frame_send(sock, f, fds, c->ns_user >= 0 ? FD_COUNT : FD_NS_USER))
         return err_sys(e, EX_ROLE, "kern: its settings cannot be sent");
     return true;
 }
 
+static bool take_scrub(struct kern_config *c, struct str list)
+{
+    struct str item;
+
+    c->scrub = xcalloc(KERN_SCRUB_MAX, sizeof(*c->scrub));
+    while (frame_list_next(&list, &item) == FRAME_OK) {
+        if (c->nscrub == KERN_SCRUB_MAX || item.n == 0 || memchr(item.p, '\0', item.n) != NULL)
+            return false;
+        c->scrub[c->nscrub++] = xasprintf("%.*s", (int)item.n, item.p);
+    }
+    return true;
+}
+
+static bool take_bool(bool *to, const struct frame_field *x)
+{
+    *to = x->num == 1;
+    return x->kind == FRAME_INT && (x->num & ~1) == 0;
+}
+
+static bool take_field(struct kern_config *c, const struct frame_field *x)
+{
+    switch (x->tag) {
+    case TAG_TRAPS:
+        c->traps = (unsigned)x->num;
+        return x->kind == FRAME_INT && x->num >= 0 && x->num <= UINT16_MAX;
+    case TAG_VERIFY:
+        return take_bool(&c->verify_exec, x);
+    case TAG_READ_ENV:
+        return take_bool(&c->read_env, x);
+    case TAG_SCRUB:
+        return x->kind == FRAME_LIST && take_scrub(c, x->bytes);
+    default:
+        return false;
+    }
+}
+
 static bool read_fields(struct frame_in *f, struct kern_config *c)
 {
+    const unsigned needed = 1u << (TAG_TRAPS - TAG_TRAPS) | 1u << (TAG_VERIFY - TAG_TRAPS) |
+                            1u << (TAG_READ_ENV - TAG_TRAPS) | 1u << (TAG_SCRUB - TAG_TRAPS);
     struct frame_field x;
     enum frame_result r;
-    bool traps = false, verify = false;
+    unsigned seen = 0;
 
     while ((r = frame_next(f, &x)) == FRAME_OK) {
-        if (x.kind != FRAME_INT || x.num < 0)
+        unsigned bit = x.tag >= TAG_TRAPS && x.tag < TAG_TRAPS + 32 ? 1u << (x.tag - TAG_TRAPS) : 0;
+
+        if ((seen & bit) != 0 || !take_field(c, &x))
             return false;
-        if (x.tag == TAG_TRAPS && x.num <= UINT16_MAX) {
-            c->traps = (unsigned)x.num;
-            traps = true;
-        } else if (x.tag == TAG_VERIFY && x.num <= 1) {
-            c->verify_exec = x.num == 1;
-            verify = true;
-        } else {
-            return false;
-        }
+        seen |= bit;
     }
-    return r == FRAME_EOF && traps && verify;
+    return r == FRAME_EOF && seen == needed && (c->verify_exec || (!c->read_env && c->nscrub == 0));
 }
 
 bool kern_config_recv(int sock, struct kern_config *c, struct err *e)
@@ -56,6 +95,7 @@ bool kern_config_recv(int sock, struct kern_config *c, struct err *e)
     if (!message_permitted(ROLE_KEEPER, ROLE_KERN, PHASE_START, f->type) ||
         (f->nfds != FD_COUNT && f->nfds != FD_NS_USER) || !read_fields(f, c)) {
         frame_close_fds(f);
+        kern_config_close(c);
         return err_set(e, EX_ROLE, "kern: the settings are malformed");
     }
     c->listener = fd_take(&f->fds[FD_LISTENER]);
@@ -73,4 +113,9 @@ void kern_config_close(struct kern_config *c)
     mem_auto_close(&c->proc);
     mem_auto_close(&c->ns_user);
     mem_auto_close(&c->ns_mount);
+    for (size_t i = 0; i < c->nscrub; i++)
+        mem_auto_free(&c->scrub[i]);
+    mem_auto_free(&c->scrub);
+    c->scrub = NULL;
+    c->nscrub = 0;
 }

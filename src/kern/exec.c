@@ -2,6 +2,7 @@
 #include "kern/exec.h"
 
 #include "kern/argv.h"
+#include "kern/env.h"
 #include "kern/plan.h"
 #include "kern/verify.h"
 
@@ -194,6 +195,8 @@ static enum step prepare(struct request *r)
         error = read_cwd(r);
     if (error == 0)
         error = argv_read(r, request_arg(r, r->trap->rest));
+    if (error == 0 && r->kern->config.read_env)
+        error = env_read(r, request_arg(r, r->trap->rest + 1));
     if (error == 0)
         error = follow_chain(r);
     return error != 0 ? answer_error(r, -error) : STEP_JUDGE;

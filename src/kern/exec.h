@@ -30,6 +30,8 @@ struct exec {
     struct exec_file file[CHAIN_MAX]; /* scripts, then the program that is loaded */
     struct str *argv;                 /* what the new program will find on its stack */
     size_t argc;
+    struct str *env; /* NAME=value of variables that change programs: env.h */
+    size_t nenv, env_room, env_bytes;
     char *cwd;
 };
 

@@ -34,23 +34,49 @@
  */
 static const struct bpf_rule calls[] = {
     /* the listener */
-    DO_IOCTL(SECCOMP_IOCTL_NOTIF_RECV), DO_IOCTL(SECCOMP_IOCTL_NOTIF_SEND),
-    DO_IOCTL(SECCOMP_IOCTL_NOTIF_ADDFD), DO_IOCTL(NOTIF_ID_VALID),
+    DO_IOCTL(SECCOMP_IOCTL_NOTIF_RECV),
+    DO_IOCTL(SECCOMP_IOCTL_NOTIF_SEND),
+    DO_IOCTL(SECCOMP_IOCTL_NOTIF_ADDFD),
+    DO_IOCTL(NOTIF_ID_VALID),
     /* looking at tasks */
-    CALL(process_vm_readv), CALL(pidfd_open), CALL(pidfd_getfd), CALL(readlinkat), CALL(newfstatat),
-    CALL(fstatfs), CALL_IF(prlimit64, 2, UINT64_MAX, 0), /* reads a limit, sets none */
-    CALL(getdents64), CALL(openat2), CALL(openat),
+    CALL(process_vm_readv),
+    CALL(pidfd_open),
+    CALL(pidfd_getfd),
+    CALL(readlinkat),
+    CALL(newfstatat),
+    CALL(fstatfs),
+    CALL_IF(prlimit64, 2, UINT64_MAX, 0), /* reads a limit, sets none */
+    CALL(getdents64),
+    CALL(openat2),
+    CALL(openat),
 #ifdef SYS_open
     CALL(open),
 #endif
     /* verifying an exec */
-    DO_PTRACE(PTRACE_SEIZE), DO_PTRACE(PTRACE_INTERRUPT), DO_PTRACE(PTRACE_DETACH),
-    DO_PTRACE(PTRACE_GETEVENTMSG), CALL(wait4), CALL_IF(kill, 1, BPF_INT, SIGKILL),
+    DO_PTRACE(PTRACE_SEIZE),
+    DO_PTRACE(PTRACE_INTERRUPT),
+    DO_PTRACE(PTRACE_DETACH),
+    DO_PTRACE(PTRACE_GETEVENTMSG),
+    CALL(wait4),
+    CALL_IF(kill, 1, BPF_INT, SIGKILL),
     /* carrying calls out */
-    CALL(umask), CALL(unlinkat), CALL(mkdirat), CALL(mknodat), CALL(linkat), CALL(symlinkat),
-    CALL(renameat2), CALL(fchmodat), CALL(fchownat), CALL(utimensat), CALL(setxattr),
-    CALL(removexattr), CALL(connect), CALL(bind), /* the agent's own sockets: kern can make none */
-    CALL_IF(getsockopt, 1, BPF_INT, SOL_SOCKET),  /* its domain */
+    CALL(umask),
+    CALL(unlinkat),
+    CALL(mkdirat),
+    CALL(mknodat),
+    CALL(linkat),
+    CALL(symlinkat),
+    CALL(renameat2),
+    CALL(fchmodat),
+    CALL(fchownat),
+    CALL(utimensat),
+    CALL(setxattr),
+    CALL(removexattr),
+    CALL(connect),
+    CALL(bind),                                  /* the agent's own sockets: kern can make none */
+    CALL_IF(getsockopt, 1, BPF_INT, SOL_SOCKET), /* its domain */
+    /* last: only where variables are taken from programs */
+    CALL(process_vm_writev),
 };
 
 struct kern_role {
@@ -117,16 +143,16 @@ static bool send_simple(int sock, enum message m, const char *text)
     return frame_send(sock, f, NULL, 0);
 }
 
-bool kern_confine(struct err *e)
+bool kern_confine(const struct kern_config *c, struct err *e)
 {
-    const struct confine c = {
+    const struct confine role = {
         .name = "belay-kern",
         .rules = calls,
-        .nrules = ARRAY_LEN(calls),
+        .nrules = ARRAY_LEN(calls) - (c->nscrub == 0 ? 1 : 0),
         .caps = 1ull << CAP_SYS_PTRACE,
     };
 
-    return confine_role(&c, e);
+    return confine_role(&role, e);
 }
 
 /* Called with everything open: gives the rest up, and says so. */
@@ -134,7 +160,7 @@ static bool say_ready(void *ctx, struct err *e)
 {
     struct kern_role *role = ctx;
 
-    if (!kern_confine(e))
+    if (!kern_confine(&role->config, e))
         return false;
     if (!send_simple(role->keeper, MSG_READY, NULL))
         return err_sys(e, EX_ROLE, "kern: the keeper is gone");

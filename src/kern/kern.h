@@ -23,13 +23,19 @@
 #include <stdbool.h>
 
 struct kern_config {
-    int listener;     /* seccomp user notification descriptor */
-    int ns_user;      /* the jail's user and mount namespaces, which are joined; -1, -1: kern */
-    int ns_mount;     /* is in them already */
-    int proc;         /* directory of the procfs in which kern finds the pids that it is told */
-    unsigned traps;   /* bits of enum jail_traps (src/jail/jail.h) */
-    bool verify_exec; /* a rule looks at programs or arguments: verify after each exec */
+    int listener;       /* seccomp user notification descriptor */
+    int ns_user;        /* the jail's user and mount namespaces, which are joined; -1, -1: kern */
+    int ns_mount;       /* is in them already */
+    int proc;           /* directory of the procfs in which kern finds the pids that it is told */
+    unsigned traps;     /* bits of enum jail_traps (src/jail/jail.h) */
+    bool verify_exec;   /* a rule looks at programs or arguments: verify after each exec */
+    bool read_env;      /* a rule looks at variables too; needs verify_exec */
+    const char **scrub; /* NAME or PREFIX*: variables that are taken from each program before it
+                           starts; with any, verify_exec must be on */
+    size_t nscrub;
 };
+
+#define KERN_SCRUB_MAX 256
 
 /* The keeper's side: sends CONFIG with the four descriptors, which stay the caller's. */
 bool kern_config_send(int sock, const struct kern_config *c, struct err *e);
@@ -37,9 +43,9 @@ bool kern_config_send(int sock, const struct kern_config *c, struct err *e);
 /* The role. Returns an exit code; see message.h for its descriptors. */
 int kern_main(void);
 
-/* Gives up everything that kern does not need, for good: capabilities but CAP_SYS_PTRACE, and
- * every system call outside its list. */
-bool kern_confine(struct err *e);
+/* Gives up everything that kern does not need under this configuration, for good: capabilities but
+ * CAP_SYS_PTRACE, and every system call outside its list. */
+bool kern_confine(const struct kern_config *c, struct err *e);
 
 /*
  * Serves until `keeper` or `judge` closes: what kern_main does once it is confined. `ready` is

@@ -91,6 +91,25 @@ bool parse_status(struct str text, struct status *s)
     return true;
 }
 
+bool parse_start_stack(struct str text, uint64_t *at)
+{
+    /* The program's name stands in parentheses, and may hold any. */
+    const char *p = text.n > 0 ? memrchr(text.p, ')', text.n) : NULL;
+    const char *end = text.p + text.n;
+    uint64_t v = 0;
+    bool any = false;
+
+    for (int field = 3; p != NULL && field <= 28; field++)
+        if ((p = memchr(p, ' ', (size_t)(end - p))) != NULL)
+            p++;
+    for (; p != NULL && p < end && *p >= '0' && *p <= '9'; p++, any = true)
+        if (__builtin_mul_overflow(v, 10u, &v) ||
+            __builtin_add_overflow(v, (unsigned)(*p - '0'), &v))
+            return false;
+    *at = v;
+    return any && v != 0 && p < end && *p == ' ';
+}
+
 /* First position in [from, to] of a byte that is (or is not) a blank; a zero byte counts as an
  * end when looking for one. `to` itself is looked at, as the kernel does. */
 static size_t skip_blanks(const char *b, size_t from, size_t to)

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 
+#include <stdint.h>
 #include <sys/types.h>
 
 /* What /proc/PID/status says (proc(5)). Pids are those of the reader's procfs, the inner ones
@@ -21,6 +22,10 @@ struct status {
 
 /* False when a field is missing or out of range. */
 bool parse_status(struct str text, struct status *s);
+
+/* Field 28 of /proc/PID/stat: the stack pointer with which a program began. False when it is not
+ * there, or not to be known. */
+bool parse_start_stack(struct str text, uint64_t *at);
 
 #define SCRIPT_HEAD 256 /* bytes of a file that the kernel looks at: BINPRM_BUF_SIZE */
 

@@ -95,6 +95,17 @@ ssize_t mem_string(struct mem *m, uint64_t at, char *out, size_t size)
     return -ENAMETOOLONG;
 }
 
+int mem_write(pid_t tid, uint64_t at, const void *p, size_t n)
+{
+    struct iovec here = {(void *)(uintptr_t)p, n};   /* NOLINT: it is only read */
+    struct iovec there = {(void *)(uintptr_t)at, n}; /* NOLINT: an address over there */
+    ssize_t k = n == 0 ? 0 : process_vm_writev(tid, &here, 1, &there, 1, 0);
+
+    if (k < 0)
+        return -errno;
+    return (size_t)k == n ? 0 : -EFAULT;
+}
+
 int tracee_open(int proc, pid_t tid, const char *name, int flags)
 {
     char path[64];

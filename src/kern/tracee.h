@@ -31,6 +31,9 @@ int mem_read(struct mem *m, uint64_t at, void *out, size_t n);
  * `size` bytes. */
 ssize_t mem_string(struct mem *m, uint64_t at, char *out, size_t size);
 
+/* Writes to a task that is stopped at its exec. 0 or -errno. */
+int mem_write(pid_t tid, uint64_t at, const void *p, size_t n);
+
 /* Reads PID/status below `proc`. 0 or -errno. */
 int tracee_status(int proc, pid_t tid, struct status *s);
 /* Opens PID/NAME below `proc`; descriptor or -errno. */

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "kern/argv.h"
+#include "kern/env.h"
 #include "kern/exec.h"
 #include "kern/serve.h"
 
@@ -133,6 +134,10 @@ static const char *difference(struct kern *k, struct request *r, pid_t pid)
         return "killed: the arguments were exchanged between judgement and start";
     if (!scripts_match(k, r, pid))
         return "killed: the script was exchanged between judgement and start";
+    if (k->config.read_env && !env_same(k, r->exec, pid))
+        return "killed: variables were exchanged between judgement and start";
+    if (env_scrub(k, pid) != 0)
+        return "killed: variables could not be taken from the program";
     return NULL;
 }
 

@@ -20,6 +20,10 @@ static bool new_trap(const struct plan *running, const struct plan *next, struct
     if (next->verify_exec && !running->verify_exec)
         return !err_set(e, EX_POLICY,
                         "it looks at programs, and this session was started without that");
+    if (next->verify_env && !running->verify_env)
+        return !err_set(e, EX_POLICY,
+                        "it looks at the variables of programs, and this session was started "
+                        "without that");
     if (next->gate && !running->gate)
         return !err_set(e, EX_POLICY,
                         "it opens the network, and this session was started without a gate");

@@ -358,6 +358,28 @@ static bool find_ports(struct planning *x)
     return true;
 }
 
+struct looking {
+    cedar_name attr;
+    bool found;
+};
+
+static void find_attr(void *ctx, const struct cedar_literal *lit)
+{
+    struct looking *l = ctx;
+
+    l->found |= lit->kind == CEDAR_LIT_ATTR && lit->name == l->attr;
+}
+
+/* Does rule i read this of the context? An attribute of that name elsewhere counts too. */
+static bool looks_at(const struct policy *p, size_t i, enum field_id field)
+{
+    const struct rule *r = &p->rules[i];
+    struct looking l = {.attr = p->field[field]};
+
+    cedar_policy_literals(p->units[r->unit].policies, r->index, find_attr, &l);
+    return l.found;
+}
+
 static void find_needs(struct planning *x)
 {
     for (size_t i = 0; i < x->p->nrules; i++) {
@@ -369,9 +391,11 @@ static void find_needs(struct planning *x)
                               surveyor_concerns(x->v, i, VERB_INFER, RESOURCE_MODEL);
             x->plan->gate |= surveyor_concerns(x->v, i, VERB_CONNECT, RESOURCE_HOST);
         }
-        if (surveyor_concerns(x->v, i, VERB_EXEC, RESOURCE_PROGRAM))
-            x->plan->verify_exec |= info.n_conditions > 0 || r->outcome == OUTCOME_ASK ||
-                                    surveyor_names_resource(x->v, i);
+        if (!surveyor_concerns(x->v, i, VERB_EXEC, RESOURCE_PROGRAM))
+            continue;
+        x->plan->verify_env |= looks_at(x->p, i, FIELD_ENV);
+        x->plan->verify_exec |=
+            info.n_conditions > 0 || r->outcome == OUTCOME_ASK || surveyor_names_resource(x->v, i);
     }
 }
 

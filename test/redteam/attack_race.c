@@ -263,7 +263,8 @@ static int race_folder_renamed(char **args)
 }
 
 /* Programs: 1 is the exit of what is forbidden. */
-static int run(const char *program, char *const argv[], const char *const words[2], int limit)
+static int run(const char *program, char *const argv[], char *const envp[],
+               const char *const words[2], int limit)
 {
     while (more(limit)) {
         int status;
@@ -273,7 +274,7 @@ static int run(const char *program, char *const argv[], const char *const words[
             pthread_t t;
             (void)pthread_create(&t, NULL, flip_text, (void *)(uintptr_t)words);
             usleep(50);
-            execve(program, argv, (char *[]){NULL});
+            execve(program, argv, envp);
             _exit(77);
         }
         waitpid(pid, &status, 0);
@@ -295,7 +296,18 @@ static int race_arguments(char **args)
     begin(args[0]);
     set_text("A");
     char *argv[] = {(char[]){"test"}, (char[]){"A"}, (char[]){"="}, (char *)(uintptr_t)text, NULL};
-    return run("/usr/bin/test", argv, words, 1000);
+    return run("/usr/bin/test", argv, (char *[]){NULL}, words, 1000);
+}
+
+static int race_variables(char **args)
+{
+    static const char *const words[] = {"NODE_OPTIONS=A", "NODE_OPTIONS=B"};
+
+    begin(args[0]);
+    set_text(words[0]);
+    return run("/bin/sh",
+               (char *[]){(char[]){"sh"}, (char[]){"-c"}, (char[]){"test $NODE_OPTIONS = A"}, NULL},
+               (char *[]){(char *)(uintptr_t)text, NULL}, words, 1000);
 }
 
 static int race_program(char **args)
@@ -304,7 +316,8 @@ static int race_program(char **args)
 
     begin(args[0]);
     set_text(words[0]);
-    return run((const char *)(uintptr_t)text, (char *[]){(char[]){"x"}, NULL}, words, 1000);
+    return run((const char *)(uintptr_t)text, (char *[]){(char[]){"x"}, NULL}, (char *[]){NULL},
+               words, 1000);
 }
 
 const struct attack race_attacks[] = {
@@ -317,6 +330,7 @@ const struct attack race_attacks[] = {
     {"race_entry", 1, race_entry},
     {"race_folder_renamed", 1, race_folder_renamed},
     {"race_arguments", 1, race_arguments},
+    {"race_variables", 1, race_variables},
     {"race_program", 1, race_program},
     {NULL, 0, NULL},
 };

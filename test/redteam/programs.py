@@ -166,6 +166,33 @@ def a_library_of_the_agents_own_gains_nothing(rope):
     duel(rope, "LD_PRELOAD=$PWD/evil.so /bin/true", setup=setup, effect=effect, rule="git-hooks")
 
 
+PRELOAD = '@id("no-preload") forbid (principal, action == Action::"exec", resource) ' \
+          'when { context.env.contains("LD_PRELOAD") };\n'
+
+
+def a_variable_that_a_rule_forbids(rope):
+    """Given in a shell, by a program, by env, and to a grandchild only."""
+    policy = rope.file("config/extra.cedar", PRELOAD)
+    for command in ("LD_PRELOAD=$PWD/evil.so /bin/echo x", "export LD_PRELOAD=$PWD/evil.so; /bin/echo x",
+                    "env LD_PRELOAD=$PWD/evil.so /bin/echo x",
+                    "python3 -c 'import os; os.execve(\"/bin/echo\", [\"x\"], "
+                    "{\"LD_PRELOAD\": os.getcwd() + \"/evil.so\"})'"):
+        duel(rope, command, setup=lambda w: library(w, SAYS), effect=lambda _w, p: "EVIL" in p.stdout,
+             rule="no-preload", options=["--policy", "coding", "--policy", policy])
+
+
+def a_variable_that_is_taken_away(rope):
+    """env.scrub: the program runs, and does not have it."""
+    library(rope, SAYS)
+    script = "export LD_PRELOAD=$PWD/evil.so KEPT=1; /bin/echo HERE; env; tr '\\0' '\\n' < /proc/self/environ"
+    control = bare(rope, script)
+    check(control.stdout.count("EVIL") == 3 and "LD_PRELOAD=" in control.stdout, control)
+    config = rope.file("config/belay/belay.yaml", "env: {scrub: [LD_*]}\n")
+    p = rope.run("sh", "-c", script, options=["--config", config])
+    check(p.returncode == 0 and "HERE" in p.stdout and p.stdout.count("KEPT=1") == 1, p)
+    check("EVIL" not in p.stdout and "LD_PRELOAD" not in p.stdout, p)
+
+
 def privileges_by_set_user_id(rope):
     """A set-user-id program, made by root in the workspace, gives nothing in the jail."""
     if os.geteuid() != 0:
@@ -208,4 +235,5 @@ if __name__ == "__main__":
          [way(INSTALLED, "nothing but what is installed: " + n, c, "installed") for n, c in BUILT] +
          [preset(*p) for p in PRESET] +
          [what_is_allowed_still_runs, a_library_of_the_outside_is_not_loaded,
-          a_library_of_the_agents_own_gains_nothing, privileges_by_set_user_id])
+          a_library_of_the_agents_own_gains_nothing, a_variable_that_a_rule_forbids,
+          a_variable_that_is_taken_away, privileges_by_set_user_id])

@@ -9,6 +9,8 @@ SECONDS = "2"
 RULES = """
 @id("no-false") forbid (principal, action == Action::"exec", resource) when { resource.name == "false" };
 @id("no-b") forbid (principal, action == Action::"exec", resource) when { context.argv.contains("B") };
+@id("no-b-variable") forbid (principal, action == Action::"exec", resource)
+when { context.env.contains("NODE_OPTIONS=B") };
 """
 
 
@@ -55,4 +57,4 @@ def race(name):
 if __name__ == "__main__":
     main([race(n) for n in ("race_path", "race_mapping", "race_descriptor", "race_folder_worked_in",
                             "race_flags", "race_link", "race_entry", "race_folder_renamed",
-                            "race_arguments", "race_program")])
+                            "race_arguments", "race_variables", "race_program")])

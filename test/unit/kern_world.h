@@ -43,7 +43,9 @@ typedef enum outcome world_judge(const struct action *a);
 
 struct world {
     unsigned traps;
-    bool verify;
+    bool verify, read_env;
+    const char **scrub;
+    size_t nscrub;
     world_judge *judge;
     int hold_ms;
     bool lives_on; /* the agent is not killed when kern ends */
@@ -167,9 +169,16 @@ static inline void world_release(struct world *w)
     }
 }
 
+struct world_ready {
+    const struct kern_config *config;
+    int fd;
+};
+
 static inline bool world_ready(void *ctx, struct err *e)
 {
-    return kern_confine(e) && write(*(int *)ctx, "r", 1) == 1;
+    const struct world_ready *r = ctx;
+
+    return kern_confine(r->config, e) && write(r->fd, "r", 1) == 1;
 }
 
 static inline pid_t world_start_kern(const struct world *w, int listener, int keeper, int judge,
@@ -185,10 +194,14 @@ static inline pid_t world_start_kern(const struct world *w, int listener, int ke
                             .ns_mount = -1,
                             .proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC),
                             .traps = w->traps,
-                            .verify_exec = w->verify};
+                            .verify_exec = w->verify,
+                            .read_env = w->read_env,
+                            .scrub = w->scrub,
+                            .nscrub = w->nscrub};
+    struct world_ready when = {&c, ready};
     int keep[] = {listener, keeper, judge, ready, c.proc};
     fd_close_from(3, keep, 5);
-    int code = kern_serve(&c, keeper, judge, world_ready, &ready, &e);
+    int code = kern_serve(&c, keeper, judge, world_ready, &when, &e);
     if (getenv("KERN_DEBUG") != NULL)
         fprintf(stderr, "# kern: %d %s\n", code, e.text);
     _exit(code);

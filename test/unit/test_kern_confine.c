@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 static pid_t outside; /* some process that is not kern */
+static struct kern_config config;
 
 /* The status of a child that confines itself and then calls `f`; it ends with 0 when f worked. */
 static int confined(int (*f)(void))
@@ -31,7 +32,7 @@ static int confined(int (*f)(void))
     if (pid == 0) {
         struct err e = {0};
 
-        if (!kern_confine(&e)) {
+        if (!kern_confine(&config, &e)) {
             fprintf(stderr, "# %s\n", e.text);
             _exit(99);
         }
@@ -139,6 +140,15 @@ TEST(calls_that_end_it)
     CHECK(dies(kill_nobody));
 }
 
+/* Only where variables are taken from programs can it write to what it traces. */
+TEST(writing_memory_where_it_is_needed)
+{
+    config.nscrub = 1;
+    CHECK(!dies(write_memory_of_another));
+    CHECK(dies(attach_and_poke));
+    config.nscrub = 0;
+}
+
 TEST(calls_that_fail)
 {
     CHECK(fails(set_limit));
@@ -156,4 +166,5 @@ TEST(control)
     CHECK(run_memory() == 0);
 }
 
-UNIT_MAIN(UNIT(calls_that_end_it), UNIT(calls_that_fail), UNIT(control))
+UNIT_MAIN(UNIT(calls_that_end_it), UNIT(writing_memory_where_it_is_needed), UNIT(calls_that_fail),
+          UNIT(control))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How execs are seen, judged and verified by kern. */
+#include "kern/env.h"
 #include "kern_world.h"
 #include "unit.h"
 
@@ -642,6 +643,175 @@ TEST(exec_more_than_can_be_held)
     free(w);
 }
 
+/* ---- variables ---- */
+
+static enum outcome no_evil_env(const struct action *a)
+{
+    struct str list = a->field[FIELD_ENV].str, item;
+
+    while (a->has[FIELD_ENV] && frame_list_next(&list, &item) == FRAME_OK)
+        if (str_is(item, "NODE_OPTIONS=--evil"))
+            return OUTCOME_DENY;
+    return OUTCOME_ALLOW;
+}
+
+static enum outcome needs_env(const struct action *a)
+{
+    struct str list = a->field[FIELD_ENV].str, item;
+    bool path = false;
+    int n = 0;
+
+    for (; a->has[FIELD_ENV] && frame_list_next(&list, &item) == FRAME_OK; n++)
+        path |= str_is(item, "NODE_OPTIONS=--x y=z");
+    return path && n == 2 ? OUTCOME_ALLOW : OUTCOME_DENY;
+}
+
+/* The exit code of a shell that is started with these variables; 200 + errno. */
+static int with_env(const char *script, char *const envp[])
+{
+    char *argv[] = {"sh", "-c", (char *)(uintptr_t)script, NULL};
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        execve("/bin/sh", argv, envp);
+        _exit(errno + 200 > 255 ? 255 : errno + 200);
+    }
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static struct world *env_world(world_judge *judge, const char **scrub, size_t n, int (*run)(void *))
+{
+    struct world *w = world_new(TRAP_EXEC, true, judge);
+
+    w->read_env = true;
+    w->scrub = scrub;
+    w->nscrub = n;
+    if (!world_run(w, run, NULL))
+        unit_failed = true;
+    if (unit_failed || w->kern_status != -1)
+        printf("# %s", w->log);
+    return w;
+}
+
+static int agent_env(void *arg)
+{
+    static char big[ENV_SHOWN_MAX + 100];
+
+    (void)arg;
+    if (with_env("exit 3", (char *[]){"A=b", "NODE_OPTIONS=--x y=z", "PATH=/bin",
+                                      "PYTHONPATH=", "BROKEN", NULL}) != 3)
+        return 1;
+    if (with_env("exit 3", (char *[]){"A=b", NULL}) != 200 + EACCES)
+        return 2;
+    if (with_env("exit 3", NULL) != 200 + EACCES)
+        return 3;
+    memset(big, 'x', sizeof(big) - 1);
+    memcpy(big, "LD_X=", 5);
+    return with_env("exit 3", (char *[]){big, NULL}) != 200 + E2BIG;
+}
+
+TEST(env_is_part_of_the_action)
+{
+    AUTO_FREE struct world *w = env_world(needs_env, NULL, 0, agent_env);
+
+    CHECK_INT(world_code(w), 0);
+    CHECK_INT(w->kern_status, -1);
+}
+
+/* Variables are exchanged by another thread while the exec is judged. */
+static char *volatile swapped[] = {"A=b", "NODE_OPTIONS=--good", NULL};
+static volatile bool swapping;
+
+static void *swap(void *arg)
+{
+    (void)arg;
+    while (swapping) {
+        swapped[1] = "NODE_OPTIONS=--evil";
+        swapped[1] = "NODE_OPTIONS=--good";
+    }
+    return NULL;
+}
+
+static int agent_env_race(void *arg)
+{
+    char *argv[] = {"sh", "-c", "[ $NODE_OPTIONS = --evil ] && exit 66; exit 3", NULL};
+    static int won, good;
+    pthread_t t;
+
+    (void)arg;
+    swapping = true;
+    won = good = 0;
+    pthread_create(&t, NULL, swap, NULL);
+    for (int i = 0; i < 300; i++) {
+        int status;
+        pid_t pid = vfork(); /* shares the memory that the other thread changes */
+
+        if (pid == 0) {
+            execve("/bin/sh", argv, (char **)(uintptr_t)swapped);
+            _exit(9);
+        }
+        waitpid(pid, &status, 0);
+        won += WIFEXITED(status) && WEXITSTATUS(status) == 66;
+        good += WIFEXITED(status) && WEXITSTATUS(status) == 3;
+    }
+    swapping = false;
+    pthread_join(t, NULL);
+    return won > 0 ? 1 : good == 0 ? 2 : 0;
+}
+
+TEST(env_exchanged_while_it_is_judged)
+{
+    AUTO_FREE struct world *w = env_world(no_evil_env, NULL, 0, agent_env_race);
+
+    CHECK_INT(world_code(w), 0);
+    CHECK(world_saw(w, "note killed: variables were exchanged"));
+    /* The control: without looking at variables some of them win. */
+    w->read_env = false;
+    CHECK(world_run(w, agent_env_race, NULL));
+    CHECK_INT(world_code(w), 1);
+}
+
+static int agent_scrub(void *arg)
+{
+    /* Every way to look: the shell's own, envp as a program gets it, the kernel's view; auxv must
+     * be where it is looked for, or no program would start. */
+    static char script[] =
+        "[ -z \"$LD_PRELOAD$BASH_ENV$LD_AUDIT\" ] || exit 1; [ \"$KEPT$LAST\" = yesso ] || exit 2;"
+        "/usr/bin/env | /usr/bin/grep -q LD_ && exit 3; /usr/bin/env | /usr/bin/grep -q KEPT=yes "
+        "|| exit 4;"
+        "/usr/bin/tr '\\0' '\\n' < /proc/self/environ | /usr/bin/grep -q '^LD_\\|evil' && exit 5;"
+        "/usr/bin/tr '\\0' '\\n' < /proc/$$/environ | /usr/bin/grep -q '^LD_\\|evil' && exit 6; "
+        "exit 7";
+
+    (void)arg;
+    if (with_env(script, (char *[]){"LD_PRELOAD=/evil.so", "KEPT=yes", "LD_AUDIT=/evil.so",
+                                    "BASH_ENV=evil", "PATH=/bin", "LAST=so", NULL}) != 7)
+        return 1;
+    if (with_env(script, (char *[]){"KEPT=yes", "LAST=so", "LD_PRELOAD=/evil.so", NULL}) != 7)
+        return 2;
+    if (with_env(script, (char *[]){"KEPT=yes", "LAST=so", NULL}) != 7)
+        return 3;
+    if (with_env("exit 9", (char *[]){"LD_PRELOAD=/evil.so", NULL}) != 9)
+        return 4;
+    return with_env("exit 9", (char *[]){NULL}) != 9;
+}
+
+TEST(env_is_taken_away)
+{
+    static const char *scrub[] = {"LD_*", "BASH_ENV"};
+    AUTO_FREE struct world *w = env_world(no_evil_env, scrub, 2, agent_scrub);
+
+    CHECK_INT(world_code(w), 0);
+    CHECK_INT(w->kern_status, -1);
+    /* The control: what is not taken is there. */
+    w->nscrub = 0;
+    w->judge = NULL;
+    CHECK(world_run(w, agent_scrub, NULL));
+    CHECK_INT(world_code(w), 1);
+}
+
 static void clean(void)
 {
     char command[PATH_MAX + 16];
@@ -677,6 +847,9 @@ int main(void)
         UNIT(exec_long_arguments),
         UNIT(exec_script_by_descriptor),
         UNIT(exec_more_than_can_be_held),
+        UNIT(env_is_part_of_the_action),
+        UNIT(env_exchanged_while_it_is_judged),
+        UNIT(env_is_taken_away),
     };
 
     make_dir();

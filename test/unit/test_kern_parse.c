@@ -139,6 +139,28 @@ TEST(arguments_on_the_stack)
     CHECK(!argv_matches(&x, (struct str){"", 0}));
 }
 
+TEST(start_of_the_stack)
+{
+    static const char head[] =
+        "7 (a) b) 1 (x) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 "
+        "22 23 24 ";
+    char text[256];
+    uint64_t at = 0;
+
+    (void)snprintf(text, sizeof(text), "%s140737488347136 0 0", head);
+    CHECK(parse_start_stack(str_of(text), &at));
+    CHECK_INT(at, 140737488347136);
+    (void)snprintf(text, sizeof(text), "%s0 0 0", head); /* not for us to know */
+    CHECK(!parse_start_stack(str_of(text), &at));
+    (void)snprintf(text, sizeof(text), "%s99999999999999999999999 0", head);
+    CHECK(!parse_start_stack(str_of(text), &at));
+    (void)snprintf(text, sizeof(text), "%s12", head); /* cut */
+    CHECK(!parse_start_stack(str_of(text), &at));
+    CHECK(!parse_start_stack(str_of(head), &at));
+    CHECK(!parse_start_stack(str_of(""), &at));
+    CHECK(!parse_start_stack(str_of("7 (a) S 1"), &at));
+}
+
 /* What the filter hands over, kern can serve. */
 TEST(every_trapped_call_has_a_plan)
 {
@@ -166,4 +188,5 @@ TEST(every_trapped_call_has_a_plan)
 
 UNIT_MAIN(UNIT(status), UNIT(status_with_a_lying_name), UNIT(status_damaged), UNIT(script_lines),
           UNIT(script_lines_too_long), UNIT(loaders), UNIT(what_a_loader_loads), UNIT(last_parts),
-          UNIT(arguments_on_the_stack), UNIT(every_trapped_call_has_a_plan))
+          UNIT(arguments_on_the_stack), UNIT(start_of_the_stack),
+          UNIT(every_trapped_call_has_a_plan))
