@@ -3,11 +3,13 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/setup.h"
+#include "cli/staged.h"
 
 #include "base/fd.h"
 #include "keeper/control.h"
 #include "keeper/keeper.h"
 #include "keeper/roles.h"
+#include "stage/stage.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -25,18 +27,17 @@ static const char help[] =
     "  -w, --workspace DIR      what the agent works on (default: the current folder)\n"
     "  -c, --config FILE        settings (default: ~/.config/belay/belay.yaml)\n"
     "  -e, --env NAME[=VALUE]   pass this environment variable too; may be repeated\n"
+    "  -s, --stage              the agent works on an overlay of the workspace; 'belay diff'\n"
+    "                           shows what it changed, 'belay keep' takes it over\n"
     "  -q, --quiet              no notices of belay's own, only errors\n"
     "\n"
     "The exit code is the agent's own, 128 + N when signal N ended it, or one of:\n";
 
 static const struct option options[] = {
-    {"policy", required_argument, NULL, 'p'},
-    {"workspace", required_argument, NULL, 'w'},
-    {"config", required_argument, NULL, 'c'},
-    {"env", required_argument, NULL, 'e'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
+    {"policy", required_argument, NULL, 'p'}, {"workspace", required_argument, NULL, 'w'},
+    {"config", required_argument, NULL, 'c'}, {"env", required_argument, NULL, 'e'},
+    {"stage", no_argument, NULL, 's'},        {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},         {0},
 };
 
 #define ENV_EXTRA_MAX 256
@@ -45,7 +46,7 @@ struct run {
     struct setup setup;
     const char *env_extra[ENV_EXTRA_MAX];
     size_t nenv_extra;
-    bool quiet;
+    bool stage, quiet;
     char id[SESSION_ID_MAX + 1];
     struct buf folder; /* of the record */
 };
@@ -167,7 +168,9 @@ static int run_session(struct run *r, char **argv, struct err *e)
 {
     struct setup *s = &r->setup;
     AUTO_BUF struct buf runtime = {0}, state = {0};
+    AUTO_FREE char *stage = NULL;
     const char *hidden[4] = {0};
+    struct farewell farewell;
     struct roles roles;
 
     buf_init(&runtime, 4096);
@@ -176,7 +179,9 @@ static int run_session(struct run *r, char **argv, struct err *e)
     if (!check_not_inside(e) || !roles_start(&roles, e))
         return e->code;
     if (!setup_load(s, e) || !setup_plan(s, e) || !record_folder(r, e) ||
-        !control_folder(&runtime, true, e) || !cli_state_folder(&state, e)) {
+        !control_folder(&runtime, true, e) || !cli_state_folder(&state, e) ||
+        (r->stage && (!stage_create(buf_cstr(&r->folder), s->workspace, &stage, e) ||
+                      !farewell_start(&farewell, r->id, buf_cstr(&r->folder), e)))) {
         roles_end(&roles);
         return e->code;
     }
@@ -197,9 +202,13 @@ static int run_session(struct run *r, char **argv, struct err *e)
         .settings = &s->settings,
         .hidden = hidden,
         .roles = &roles,
+        .stage = stage,
         .quiet = r->quiet,
     };
-    return keeper_run(&o, e);
+    int code = keeper_run(&o, e);
+    if (r->stage)
+        farewell_end(&farewell, r->quiet || e->code != 0);
+    return code;
 }
 
 static int parse(struct run *r, int argc, char **argv)
@@ -207,7 +216,7 @@ static int parse(struct run *r, int argc, char **argv)
     struct setup *s = &r->setup;
 
     optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "+p:w:c:e:qh", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "+p:w:c:e:sqh", options, NULL)) != -1;) {
         switch (c) {
         case 'p':
             if (s->npolicies == POLICY_TEXTS_MAX)
@@ -224,6 +233,9 @@ static int parse(struct run *r, int argc, char **argv)
             if (r->nenv_extra == ENV_EXTRA_MAX || optarg[0] == '=' || optarg[0] == '\0')
                 return cli_usage("run", "--env needs NAME or NAME=VALUE");
             r->env_extra[r->nenv_extra++] = optarg;
+            break;
+        case 's':
+            r->stage = true;
             break;
         case 'q':
             r->quiet = true;

@@ -231,7 +231,8 @@ static int build(struct start *s, struct tree *t, struct err *e)
         give_up(s, e);
     if (!wait_for_maps(s))
         _exit(EX_FAIL);
-    if (!tree_make(t, s->plan, e) || !root_enter(t, s->plan->limits.processes, e))
+    if (!tree_make(t, s->plan, e) ||
+        !root_enter(t, s->plan->limits.processes, s->plan->stage.folder, e))
         give_up(s, e);
     if (s->plan->pty_mask != 0 && (terminal = make_terminal(s, e)) < 0)
         give_up(s, e);

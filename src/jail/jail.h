@@ -96,6 +96,16 @@ struct jail_limits {     /* 0: as the caller has it */
     uint64_t memory;     /* bytes of the whole jail; needs the cgroup memory controller */
 };
 
+/*
+ * Staged work: at `path`, a folder that the mounts show, the agent sees an overlay over the
+ * host's folder, which is not changed. The mounts' words below it hold as well. What the agent
+ * makes goes into "upper" of `folder`, which has "work" beside it and is not in the jail.
+ */
+struct jail_stage {
+    const char *path; /* canonical; NULL: nothing is staged */
+    const char *folder;
+};
+
 enum jail_cgroup_use {
     JAIL_CGROUP_IF_POSSIBLE, /* fall back to the pid namespace alone */
     JAIL_CGROUP_NEVER        /* for tests */
@@ -119,6 +129,7 @@ struct jail_plan {
     size_t nmounts;
     const struct jail_file *files;
     size_t nfiles;
+    struct jail_stage stage;
     const char *cwd;   /* absolute; must be visible inside */
     char *const *argv; /* argv[0] is looked up in envp's PATH, inside, if it has no '/' */
     char *const *envp;

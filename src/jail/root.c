@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "jail/root.h"
 #include "base/fd.h"
-#include "jail/uapi.h"
+#include "jail/mounts.h"
+#include "jail/overlay.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,62 +17,18 @@
 #include <unistd.h>
 
 /* <sys/mount.h> and <linux/mount.h> of Debian 12 cannot be included together. */
-#define PRIVATE_MOUNT (1 << 18) /* MS_PRIVATE */
-#define DETACH        2         /* MNT_DETACH */
+#define DETACH 2 /* MNT_DETACH */
 
 #define HARDENED (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
 struct builder {
     struct tree *t;
     uint64_t processes;
-    int base; /* the tmpfs that all folders of our own come from */
+    int base;          /* the tmpfs that all folders of our own come from */
+    const char *stage; /* folder of staged work */
     unsigned made;
     struct err *e;
 };
-
-static int new_mount(const char *type, const char *const options[][2], size_t n, unsigned flags)
-{
-    AUTO_CLOSE int fs = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
-
-    if (fs < 0)
-        return -1;
-    for (size_t i = 0; i < n; i++)
-        if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, options[i][0], options[i][1], 0) != 0)
-            return -1;
-    if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) != 0)
-        return -1;
-    return (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, flags);
-}
-
-static int copy_mount(int dir, const char *path, unsigned flags)
-{
-    return (int)syscall(SYS_open_tree, dir, path,
-                        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW | flags);
-}
-
-static bool set_flags(int mount, uint64_t flags, unsigned at)
-{
-    struct mount_attr attr = {.attr_set = flags, .propagation = PRIVATE_MOUNT};
-
-    return syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH | at, &attr, sizeof(attr)) == 0;
-}
-
-/* `to` is a folder or file descriptor, or AT_FDCWD with "/". */
-static bool attach(int mount, int to, const char *path)
-{
-    unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | (path[0] == '\0' ? MOVE_MOUNT_T_EMPTY_PATH : 0);
-
-    return syscall(SYS_move_mount, mount, "", to, path, flags) == 0;
-}
-
-/* Never through a link, never out of `dir`: another jail may be writing in the same folders. */
-static int open_below(int dir, const char *path)
-{
-    struct open_how how = {.flags = O_PATH | O_CLOEXEC,
-                           .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH};
-
-    return (int)syscall(SYS_openat2, dir, path[0] == '\0' ? "." : path, &how, sizeof(how));
-}
 
 static int our_folder(struct builder *b, mode_t mode)
 {
@@ -125,6 +82,11 @@ static int make_bind(const struct node *n)
                      (n->access == JAIL_READ ? MOUNT_ATTR_RDONLY : 0);
     int mount = copy_mount(n->source, "", AT_EMPTY_PATH | AT_RECURSIVE);
 
+    /* The copy of an overlay that is read-only where it begins. */
+    if (mount >= 0 && n->staged && n->access == JAIL_WRITE &&
+        !clear_flags(mount, MOUNT_ATTR_RDONLY))
+        mem_auto_close(&mount);
+
     if (mount >= 0 && !set_flags(mount, flags, AT_RECURSIVE))
         mem_auto_close(&mount);
     return mount;
@@ -138,6 +100,8 @@ static int make_mount(struct builder *b, const struct node *n)
     switch (n->kind) {
     case NODE_BIND:
         return make_bind(n);
+    case NODE_STAGE:
+        return overlay_mount(b->base, n->source, b->stage, n->access == JAIL_READ, b->e);
     case NODE_PROC:
         return new_mount("proc", NULL, 0, HARDENED | MOUNT_ATTR_NOEXEC);
     case NODE_SCRATCH:
@@ -168,6 +132,8 @@ static bool mount_node(struct builder *b, struct node *n)
     const char *below;
 
     n->mount = make_mount(b, n);
+    if (n->mount < 0 && n->kind == NODE_STAGE)
+        return false;
     if (n->mount < 0)
         return err_sys(b->e, EX_HOST, "mounting %s in the jail", n->path);
     if (n->parent == NULL)
@@ -180,6 +146,22 @@ static bool mount_node(struct builder *b, struct node *n)
         return true; /* a host without /run needs none */
     if (point < 0 || !attach(n->mount, point, ""))
         return err_sys(b->e, EX_HOST, "placing %s in the jail", n->path);
+    return true;
+}
+
+/* What is shown below the staged folder is part of the overlay: taken from it before anything
+ * lies over it. */
+static bool take_staged(struct builder *b, const struct node *stage)
+{
+    for (size_t i = 0; i < b->t->n; i++) {
+        struct node *n = &b->t->nodes[i];
+        if (!n->staged || n->kind != NODE_BIND)
+            continue;
+        mem_auto_close(&n->source);
+        n->source = open_below(stage->mount, tree_below(stage, n->path));
+        if (n->source < 0)
+            return err_sys(b->e, EX_HOST, "%s in the staged workspace", n->path);
+    }
     return true;
 }
 
@@ -331,9 +313,9 @@ static bool make_base(struct builder *b)
     return true;
 }
 
-bool root_enter(struct tree *t, uint64_t processes, struct err *e)
+bool root_enter(struct tree *t, uint64_t processes, const char *stage, struct err *e)
 {
-    struct builder b = {.t = t, .processes = processes, .base = -1, .e = e};
+    struct builder b = {.t = t, .processes = processes, .base = -1, .stage = stage, .e = e};
     bool ok = make_base(&b);
 
     for (size_t i = 0; ok && i < t->n; i++) {
@@ -342,6 +324,8 @@ bool root_enter(struct tree *t, uint64_t processes, struct err *e)
             ok = make_dev(&b, &t->nodes[i]);
         if (ok && t->nodes[i].kind == NODE_PROC)
             ok = protect_proc(&b, &t->nodes[i]);
+        if (ok && t->nodes[i].kind == NODE_STAGE)
+            ok = take_staged(&b, &t->nodes[i]);
     }
     ok = ok && make_links(&b) && seal_folders(&b) && pivot(&b);
     mem_auto_close(&b.base);

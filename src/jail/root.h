@@ -16,9 +16,10 @@
 /*
  * In a fresh mount namespace with CAP_SYS_ADMIN: builds what `t` says and pivots into it;
  * the old root is gone afterwards. The working folder is "/". `processes`: the most there may
- * be (0: no limit); needed here for root only, whom RLIMIT_NPROC does not count.
+ * be (0: no limit); needed here for root only, whom RLIMIT_NPROC does not count. `stage`: the
+ * folder of staged work, when the tree has a NODE_STAGE.
  */
-bool root_enter(struct tree *t, uint64_t processes, struct err *e);
+bool root_enter(struct tree *t, uint64_t processes, const char *stage, struct err *e);
 
 /* Opens a terminal of the jail's own devpts; -1 and *e. */
 int root_open_pty(struct err *e);

@@ -44,7 +44,8 @@ static bool list_rules(struct rules *r, const struct tree *t, int abi, struct er
     for (size_t i = 0; i < t->n; i++) {
         const struct node *n = &t->nodes[i];
         bool writable =
-            n->kind == NODE_SCRATCH || (n->kind == NODE_BIND && n->access == JAIL_WRITE);
+            n->kind == NODE_SCRATCH ||
+            ((n->kind == NODE_BIND || n->kind == NODE_STAGE) && n->access == JAIL_WRITE);
         if (writable && !allow(r, n->path, n->folder ? all : ll_fs_file(abi), e))
             return false;
     }

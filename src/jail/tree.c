@@ -343,13 +343,13 @@ static void forget(struct node *n)
 /* Whether node n, below p, would change anything. */
 static bool matters(const struct node *n, const struct node *p)
 {
-    if (n->ours)
+    if (n->ours || n->kind == NODE_STAGE)
         return true;
     if (p->kind == NODE_PROC)
         return n->access == JAIL_HIDE;
     if (node_is_ours(p))
         return n->access != JAIL_HIDE;
-    return n->access != p->access || p->kind != NODE_BIND;
+    return n->access != p->access || (p->kind != NODE_BIND && p->kind != NODE_STAGE);
 }
 
 /* The same path twice: the plan's strictest word, but /proc and /dev are always ours. */
@@ -388,6 +388,7 @@ static void prune(struct tree *t)
             n.parent = prev->parent;
             kept--;
         }
+        n.staged = n.parent != NULL && (n.parent->kind == NODE_STAGE || n.parent->staged);
         if (n.kind == NODE_BIND && n.access == JAIL_HIDE)
             n.kind = n.path[1] == '\0' ? NODE_FOLDER : NODE_EMPTY;
         if (n.parent != NULL && n.parent->kind == NODE_EMPTY)
@@ -419,6 +420,38 @@ static void drop_detours(struct maker *m)
     }
 }
 
+/* The staged folder is what the plan shows there, as an overlay. */
+static bool mark_stage(struct maker *m, const char *path, struct err *e)
+{
+    struct tree *t = m->t;
+    struct node *around = path != NULL ? ancestor_of(t, path, t->n) : NULL;
+    enum jail_access access;
+
+    if (path == NULL)
+        return true;
+    while (around != NULL && around > t->nodes && strcmp(around[-1].path, around->path) == 0)
+        around--; /* of several words on one path the strictest comes first, and holds */
+    access = around != NULL ? around->access : JAIL_HIDE;
+    if (access == JAIL_HIDE || around->ours)
+        return err_set(e, EX_POLICY,
+                       "--stage: the policy does not show %s to the agent, so there is nothing to "
+                       "stage",
+                       path);
+    if (strcmp(around->path, path) != 0) {
+        size_t at = (size_t)(around - t->nodes) + 1, before = t->n;
+        if (!add_path(m, path, NODE_BIND, access, e))
+            return false;
+        if (t->n == before)
+            return err_set(e, EX_FAIL, "--stage: %s is not there", path);
+        struct node made = t->nodes[before];
+        memmove(&t->nodes[at + 1], &t->nodes[at], (before - at) * sizeof(*t->nodes));
+        t->nodes[at] = made;
+        around = &t->nodes[at];
+    }
+    around->kind = NODE_STAGE;
+    return true;
+}
+
 bool tree_make(struct tree *t, const struct jail_plan *plan, struct err *e)
 {
     struct maker m = {.t = t};
@@ -427,14 +460,18 @@ bool tree_make(struct tree *t, const struct jail_plan *plan, struct err *e)
     if (plan->nmounts > JAIL_MOUNTS_MAX)
         return err_set(e, EX_POLICY, "the policy needs %zu mounts, more than %d", plan->nmounts,
                        JAIL_MOUNTS_MAX);
-    t->nodes = arena_alloc(&t->mem, (plan->nmounts + plan->nfiles + 6) * sizeof(*t->nodes));
-    m.detours = arena_alloc(&t->mem, (plan->nmounts + plan->nfiles + 1) * sizeof(*m.detours));
+    t->nodes = arena_alloc(&t->mem, (plan->nmounts + plan->nfiles + 7) * sizeof(*t->nodes));
+    m.detours = arena_alloc(&t->mem, (plan->nmounts + plan->nfiles + 2) * sizeof(*m.detours));
     if (!collect(&m, plan, e)) {
         tree_release(t);
         return false;
     }
     qsort(t->nodes, t->n, sizeof(*t->nodes), compare_nodes);
     drop_detours(&m);
+    if (!mark_stage(&m, plan->stage.path, e)) {
+        tree_release(t);
+        return false;
+    }
     prune(t);
     assert(t->n > 0 && strcmp(t->nodes[0].path, "/") == 0);
     return true;

@@ -17,6 +17,7 @@
 
 enum node_kind {
     NODE_BIND,    /* the host's file or folder, by .access */
+    NODE_STAGE,   /* an overlay over the host's folder: staged work */
     NODE_EMPTY,   /* HIDE: an empty folder, or an empty file */
     NODE_FOLDER,  /* a folder of our own that only holds mount points */
     NODE_SCRATCH, /* a writable folder of our own: /tmp */
@@ -33,6 +34,7 @@ struct node {
     bool ours;   /* built in, not from the plan */
     bool folder; /* what stands there on the host */
     bool device;
+    bool staged;                  /* below the NODE_STAGE: part of the overlay */
     const struct jail_file *file; /* NODE_FILE */
     int source;                   /* O_PATH on the host; -1 when there is none */
     int mount;                    /* the mount's root, once made; -1 before */

@@ -147,6 +147,8 @@ static bool start_jail(struct keeper *k, int tty, struct err *e)
                    .open_files = (uint64_t)o->settings->limit_files},
     };
 
+    if (o->stage != NULL)
+        p.stage = (struct jail_stage){o->workspace, o->stage};
     p.mounts = mounts_of(o, &p.nmounts, &a);
     for (int fd = 0; fd <= 2 && tty >= 0; fd++)
         if (isatty(fd))

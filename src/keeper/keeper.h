@@ -32,6 +32,7 @@ struct keeper_options {
     const struct settings *settings;
     const char *const *hidden; /* belay's own folders, NULL-terminated: never in the jail */
     struct roles *roles;       /* started by roles_start(); taken over */
+    const char *stage;         /* folder of staged work, made by stage_create(); NULL: none */
     bool quiet;                /* no notices on standard error but errors */
 };
 
