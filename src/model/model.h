@@ -4,14 +4,14 @@
  * how to take a tool use out of an answer so that the client still reads a valid one. No I/O, no
  * clock, no idea of the gate or of policy.
  *
- *   Anthropic Messages            POST */v1/messages
- *   OpenAI Chat Completions       POST */v1/chat/completions
- *   OpenAI Responses              POST */v1/responses (and /responses of ChatGPT's own host)
- *   Google Gemini                 POST */models/NAME:generateContent, :streamGenerateContent
+ *   Anthropic Messages            POST .../v1/messages
+ *   OpenAI Chat Completions       POST .../v1/chat/completions
+ *   OpenAI Responses              POST .../v1/responses, .../codex/responses
+ *   Google Gemini                 POST .../models/NAME:generateContent, :streamGenerateContent
  *
- * on any host and below any path, since agents follow *_BASE_URL. Bytes are hostile: what two readers
- * could understand differently is an error, every size is bounded, and what cannot be understood is
- * said to be so; the caller decides what that means.
+ * on any host and below any path, since agents follow *_BASE_URL. Bytes are hostile: what two
+ * readers could understand differently is an error, every size is bounded, and what cannot be
+ * understood is said to be so; the caller decides what that means.
  */
 #ifndef BELAY_MODEL_MODEL_H
 #define BELAY_MODEL_MODEL_H
@@ -27,9 +27,10 @@
 #define MODEL_TOOLS_MAX  256           /* tools of one request that are told one by one */
 #define MODEL_ARGS_MAX   (256u * 1024) /* bytes of the arguments of one tool use */
 #define MODEL_BLOCKS_MAX 128           /* tool uses in one answer */
-#define MODEL_EVENT_MAX  (8u << 20) /* one event of a stream, one element, one answer not streamed \
-                                     */
-#define MODEL_HELD_MAX (16u << 20)  /* all that is held back of one answer */
+#define MODEL_EVENT_MAX                                                                           \
+    (8u << 20)                     /* one event of a stream, one element, one answer not streamed \
+                                    */
+#define MODEL_HELD_MAX (16u << 20) /* all that is held back of one answer */
 
 /* API(symbol, name, provider): the provider when the host does not say otherwise */
 #define MODEL_APIS(X)                               \
@@ -47,23 +48,26 @@ enum model_api {
 
 const char *model_api_name(enum model_api api);
 
+enum model_work {
+    MODEL_WORK_NONE,  /* makes no tokens: counting, cancelling */
+    MODEL_WORK_INFER, /* one answer: metered, its tool uses are told */
+    MODEL_WORK_BULK,  /* makes tokens in a way that is not followed here: batches, realtime */
+};
+
 /* What a request line asks of which API. */
 struct model_call {
     enum model_api api;
-    bool inference; /* false: it belongs to the API but makes no tokens (counting, listing) */
-    bool streaming; /* Gemini: the path says so; the others say it in the body */
-    bool sse;       /* Gemini: the stream is events, else it is a JSON array */
-    char model[MODEL_NAME_MAX]; /* Gemini: of the path; else "" */
+    enum model_work work;
+    bool streaming;             /* Gemini: the path says so; the others say it in the body */
+    bool sse;                   /* Gemini: the stream is events, else it is a JSON array */
+    char model[MODEL_NAME_MAX]; /* of the path (Gemini, Azure); else "" */
 };
 
 /* Recognises a request by method, canonical path (percent-decoded, without query) and query. */
 struct model_call model_recognise(struct str method, struct str path, struct str query);
 
-/*
- * "anthropic", "openai", "google", ... : who answers at this host; the API's own provider when the
- * host is not known (a proxy, a model on one's own machine).
- */
-const char *model_provider(enum model_api api, struct str host);
+/* Whose API it is, to look a price up where the host is nobody's that is known. */
+const char *model_api_provider(enum model_api api);
 
 /*
  * The request's body, in one pass and without keeping it.
@@ -96,6 +100,7 @@ struct model_usage {
     int64_t input;       /* not from a cache and not written to it */
     int64_t cache_read;  /* read from a cache */
     int64_t cache_write; /* written to a cache */
+    int64_t cache_long;  /* the part of cache_write that stays for an hour (Anthropic) */
     int64_t output;      /* with reasoning */
     int64_t reasoning;   /* the part of output that is thought */
     int64_t searches;    /* server-side searches that are billed one by one */
@@ -108,17 +113,21 @@ struct model_intent {
     struct str server;    /* label of the MCP server that the provider will ask; "" none */
     struct str arguments; /* JSON, whole; or the text of a tool that takes text */
     bool by_provider;     /* runs at the provider: it may have happened already */
+    bool text;            /* arguments are plain text, not JSON */
     bool cut;             /* arguments were longer than MODEL_ARGS_MAX: the rest is missing */
+    bool malformed;       /* arguments should be JSON and are not, or can be read in two ways */
     uint64_t from, to;    /* the bytes of the answer that it stands in */
 };
 
 /*
- * The answer. Bytes are fed as they come; what may go on to the client is added to `out` in the same
- * call: all that completes an event (of a stream) at once, an answer that is not streamed at its end
- * when it may have to be changed and at once when not.
+ * The answer. Bytes are fed as they come; what may go on to the client is added to `out` in the
+ * same call: an event of a stream (an element of an array) as soon as it is complete, an answer
+ * that is not streamed at its end if it may have to be changed and at once if not. `out` must have
+ * room for MODEL_HELD_MAX and what is fed.
  *
- * hold true: a tool use is kept back until it is whole and was answered; refused ones are replaced by
- * text. hold false: tool uses are told as well, but everything has gone on by then.
+ * hold true: a tool use is kept back until it is whole and was answered; refused ones are replaced
+ * by text. hold false: tool uses are told as well, but have gone on by then; past a bound the rest
+ * goes on unread.
  */
 struct model_reply;
 
@@ -128,8 +137,8 @@ enum model_state {
     MODEL_BROKEN, /* hold only: what came cannot be understood, so nothing more may go on */
 };
 
-struct model_reply *model_reply_new(const struct model_call *call, const struct model_request *request,
-                                    bool hold);
+struct model_reply *model_reply_new(const struct model_call *call,
+                                    const struct model_request *request, bool hold);
 void model_reply_free(struct model_reply *r);
 
 /* Takes bytes until an intent waits; returns how many it took. */
@@ -151,7 +160,8 @@ void model_reply_cut(struct model_reply *r, struct str text, struct buf *out);
 struct model_usage model_reply_usage(const struct model_reply *r);
 /* The model that answered, when the answer names it. */
 struct str model_reply_model(const struct model_reply *r);
-struct str model_reply_stop(const struct model_reply *r); /* stop reason, as the provider named it */
+struct str
+model_reply_stop(const struct model_reply *r); /* stop reason, as the provider named it */
 
 /* An error in the API's own shape, as a whole body (application/json). */
 void model_error(enum model_api api, unsigned status, struct str message, struct buf *out);

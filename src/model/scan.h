@@ -32,6 +32,7 @@ enum scan_kind {
     SCAN_OBJECT, /* begins */
     SCAN_ARRAY,
     SCAN_CLOSE, /* the wanted object or array ends */
+    SCAN_KEY,   /* a member's name, for a path that ends in "*" */
 };
 
 struct scan_value {
@@ -56,7 +57,7 @@ struct scan {
     void *arg;
     const char *why; /* what is wrong, NULL while nothing is */
 
-    unsigned state, after; /* where the machine stands */
+    unsigned state; /* where the machine stands */
     unsigned depth;
     uint64_t arrays[SCAN_DEPTH_MAX / 64]; /* bit per level: an array */
     uint64_t match[SCAN_LEVELS + 1];      /* paths that fit so far, by level */
