@@ -22,7 +22,7 @@
 #define FRAME_MAGIC    0x79616c62u /* "blay" */
 #define FRAME_MAX      163840u     /* header and body; fits the default socket buffer */
 #define FRAME_HEADER   16u
-#define FRAME_MAX_FDS  8
+#define FRAME_MAX_FDS  32
 #define FRAME_LIST_MAX 16384u /* items in a list field */
 
 enum frame_kind { FRAME_INT = 1, FRAME_BYTES = 2, FRAME_LIST = 3 };

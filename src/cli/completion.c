@@ -42,8 +42,8 @@ static void bash(struct buf *out)
                   "                return\n"
                   "            fi\n"
                   "        done\n"
-                  "        COMPREPLY=($(compgen -f -W '--policy --config --workspace --name --env "
-                  "--no-gate --quiet --help --' -- \"$cur\")) ;;\n"
+                  "        COMPREPLY=($(compgen -f -W '--policy --config --workspace --env "
+                  "--publish --quiet --help --' -- \"$cur\")) ;;\n"
                   "    freeze | resume | kill | pending | log)\n"
                   "        COMPREPLY=($(compgen -W \"--all --json --help $(belay ps 2>/dev/null | "
                   "awk 'NR > 1 { print $1 }')\" -- \"$cur\")) ;;\n"
@@ -51,7 +51,7 @@ static void bash(struct buf *out)
                   "        COMPREPLY=($(compgen -W \"$(belay pending 2>/dev/null | awk '/^[a-z0-9]+"
                   "\\/[0-9]+ / { print $1 }')\" -- \"$cur\")) ;;\n"
                   "    policy) COMPREPLY=($(compgen -f -W 'check format eval explain test schema "
-                  "where' -- \"$cur\")) ;;\n"
+                  "where reload' -- \"$cur\")) ;;\n"
                   "    help) COMPREPLY=($(compgen -W '");
     all_names(out);
     buf_puts(out, "' -- \"$cur\")) ;;\n"

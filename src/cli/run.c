@@ -29,15 +29,24 @@ static const char help[] =
     "  -e, --env NAME[=VALUE]   pass this environment variable too; may be repeated\n"
     "  -s, --stage              the agent works on an overlay of the workspace; 'belay diff'\n"
     "                           shows what it changed, 'belay keep' takes it over\n"
+    "      --publish [PORT:]PORT  let this host reach a server of the agent's: on its loopback, at\n"
+    "                           the same port or at the one before the colon; may be repeated\n"
     "  -q, --quiet              no notices of belay's own, only errors\n"
     "\n"
     "The exit code is the agent's own, 128 + N when signal N ended it, or one of:\n";
 
+enum { OPTION_PUBLISH = 256 };
+
 static const struct option options[] = {
-    {"policy", required_argument, NULL, 'p'}, {"workspace", required_argument, NULL, 'w'},
-    {"config", required_argument, NULL, 'c'}, {"env", required_argument, NULL, 'e'},
-    {"stage", no_argument, NULL, 's'},        {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},         {0},
+    {"policy", required_argument, NULL, 'p'},
+    {"workspace", required_argument, NULL, 'w'},
+    {"config", required_argument, NULL, 'c'},
+    {"env", required_argument, NULL, 'e'},
+    {"stage", no_argument, NULL, 's'},
+    {"publish", required_argument, NULL, OPTION_PUBLISH},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
 };
 
 #define ENV_EXTRA_MAX 256
@@ -47,6 +56,9 @@ struct run {
     const char *env_extra[ENV_EXTRA_MAX];
     size_t nenv_extra;
     bool stage, quiet;
+    struct published published[PUBLISHED_MAX];
+    size_t npublished;
+    bool quiet;
     char id[SESSION_ID_MAX + 1];
     struct buf folder; /* of the record */
 };
@@ -201,6 +213,8 @@ static int run_session(struct run *r, char **argv, struct err *e)
         .plan = &s->plan,
         .settings = &s->settings,
         .hidden = hidden,
+        .published = r->published,
+        .npublished = r->npublished,
         .roles = &roles,
         .stage = stage,
         .quiet = r->quiet,
@@ -236,6 +250,11 @@ static int parse(struct run *r, int argc, char **argv)
             break;
         case 's':
             r->stage = true;
+        case OPTION_PUBLISH:
+            if (r->npublished == PUBLISHED_MAX)
+                return cli_usage("run", "more than %d ports to publish", PUBLISHED_MAX);
+            if (!published_parse(optarg, &r->published[r->npublished++]))
+                return cli_usage("run", "--publish needs PORT or PORT:PORT, from 1 to 65535");
             break;
         case 'q':
             r->quiet = true;

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "gate/gate.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 enum config_tag {
     TAG_SOCKETS = MSG_TAG_CONFIG, /* int: a bit for each of tcp4, tcp6, udp4, udp6, in order */
     TAG_RESOLVERS,                /* list */
+    TAG_DOORS, /* list of ports; the way inward and a listener for each come after the sockets */
 #define X(name, value, least, most) TAG_##name,
     GATE_LIMITS(X)
 #undef X
@@ -24,13 +26,30 @@ enum { SOCKETS = 4 };
 void gate_config_init(struct gate_config *c)
 {
     memset(c, 0, sizeof(*c));
-    c->tcp4 = c->tcp6 = c->udp4 = c->udp6 = -1;
+    c->tcp4 = c->tcp6 = c->udp4 = c->udp6 = c->inward = -1;
+}
+
+static void put_doors(struct frame_out *f, const struct gate_config *c, int *fds, size_t *nfds)
+{
+    char port[8];
+
+    assert(c->ndoors <= GATE_DOORS_MAX);
+    if (c->ndoors == 0)
+        return;
+    fds[(*nfds)++] = c->inward;
+    frame_list_start(f, TAG_DOORS);
+    for (size_t i = 0; i < c->ndoors; i++) {
+        snprintf(port, sizeof(port), "%u", (unsigned)c->doors[i].port);
+        frame_list_item(f, str_of(port));
+        fds[(*nfds)++] = c->doors[i].listener;
+    }
+    frame_list_end(f);
 }
 
 bool gate_config_send(int sock, const struct gate_config *c, struct err *e)
 {
     const int sockets[SOCKETS] = {c->tcp4, c->tcp6, c->udp4, c->udp6};
-    int fds[SOCKETS];
+    int fds[SOCKETS + 1 + GATE_DOORS_MAX];
     size_t nfds = 0;
     int64_t mask = 0;
     AUTO_FREE struct frame_out *f = xcalloc(1, sizeof(*f));
@@ -42,6 +61,7 @@ bool gate_config_send(int sock, const struct gate_config *c, struct err *e)
         }
     frame_start(f, MSG_CONFIG, 1);
     frame_put_int(f, TAG_SOCKETS, mask);
+    put_doors(f, c, fds, &nfds);
     frame_list_start(f, TAG_RESOLVERS);
     for (size_t i = 0; i < c->nresolvers && i < GATE_RESOLVERS_MAX; i++)
         frame_list_item(f, str_of(c->resolvers[i]));
@@ -78,21 +98,60 @@ static bool take_resolvers(struct gate_config *c, const struct frame_field *x)
     return true;
 }
 
+/* The next descriptor that came with the frame; -1: there is none. */
+static int next_fd(struct frame_in *f)
+{
+    for (size_t i = 0; i < f->nfds; i++)
+        if (f->fds[i] >= 0)
+            return fd_take(&f->fds[i]);
+    return -1;
+}
+
+static bool take_port(struct str text, uint16_t *port)
+{
+    unsigned n = 0;
+
+    if (text.n == 0 || text.n > 5)
+        return false;
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return false;
+        n = n * 10 + (unsigned)(text.p[i] - '0');
+    }
+    *port = (uint16_t)n;
+    return n > 0 && n <= 65535;
+}
+
+static bool take_doors(struct gate_config *c, struct frame_in *f, const struct frame_field *x)
+{
+    struct str list = x->bytes, item;
+
+    if (x->kind != FRAME_LIST || c->inward >= 0 || (c->inward = next_fd(f)) < 0)
+        return false;
+    while (frame_list_next(&list, &item) == FRAME_OK) {
+        struct gate_door *d = &c->doors[c->ndoors];
+
+        if (c->ndoors == GATE_DOORS_MAX || !take_port(item, &d->port) ||
+            (d->listener = next_fd(f)) < 0)
+            return false;
+        c->ndoors++;
+    }
+    return true;
+}
+
 static bool take_sockets(struct gate_config *c, struct frame_in *f, const struct frame_field *x)
 {
     int *const sockets[SOCKETS] = {&c->tcp4, &c->tcp6, &c->udp4, &c->udp6};
-    size_t taken = 0;
 
     if (x->kind != FRAME_INT || x->num < 0 || x->num >= 1 << SOCKETS)
         return false;
     for (int i = 0; i < SOCKETS; i++) {
         if ((x->num & 1 << i) == 0)
             continue;
-        if (taken == f->nfds || *sockets[i] >= 0)
+        if (*sockets[i] >= 0 || (*sockets[i] = next_fd(f)) < 0)
             return false;
-        *sockets[i] = fd_take(&f->fds[taken++]);
     }
-    return taken == f->nfds;
+    return true;
 }
 
 static bool take_field(struct gate_config *c, struct frame_in *f, const struct frame_field *x)
@@ -100,6 +159,8 @@ static bool take_field(struct gate_config *c, struct frame_in *f, const struct f
     switch (x->tag) {
     case TAG_SOCKETS:
         return take_sockets(c, f, x);
+    case TAG_DOORS:
+        return take_doors(c, f, x);
     case TAG_RESOLVERS:
         return take_resolvers(c, x);
 #define X(name, value, least, most) \
@@ -132,7 +193,7 @@ bool gate_config_recv(int sock, struct gate_config *c, struct err *e)
     gate_config_init(c);
     while (ok && (r = frame_next(f, &x)) == FRAME_OK)
         ok = take_field(c, f, &x);
-    ok = ok && r == FRAME_EOF;
+    ok = ok && r == FRAME_EOF && next_fd(f) < 0;
     if (r == FRAME_OK || r == FRAME_EOF || r == FRAME_BAD)
         frame_close_fds(f);
     set_defaults(&c->limits);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "gate/dnsd.h"
 #include "gate/door.h"
+#include "gate/publish.h"
 #include "gate/state.h"
 #include "jail/confine.h"
 
@@ -191,7 +192,7 @@ static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
         return false;
     g->resolver = resolver_new(g->base, &g->hostcfg, g->limits.lookup_ms);
     dnsd = dnsd_new(g, c->udp4, c->udp6, e);
-    return dnsd != NULL && doors_new(g, dnsd, c->tcp4, c->tcp6, e) != NULL;
+    return dnsd != NULL && doors_new(g, dnsd, c->tcp4, c->tcp6, e) != NULL && publish_open(g, c, e);
 }
 
 static bool answer(unsigned type, const char *text)

@@ -22,7 +22,8 @@
  *
  * NOTE tells what became of things. Frame id: that of the ACTION it belongs to (whose VERDICT
  * said ALLOW), or 0 when the gate refused by itself without asking. Its fields:
- *   MSG_TAG_KIND     bytes: "connection" (one that was allowed has ended, or never came to be)
+ *   MSG_TAG_KIND     bytes: "connection" (one that was allowed has ended, or never came to be),
+ *                    "published" (one from the host to a published port has; id 0)
  *                    or "refused" (what the gate turned away by itself; id may be 0)
  *   MSG_TAG_EVENT    int: the sequence number in that VERDICT, 0 with id 0
  *   MSG_TAG_TEXT     bytes: why it ended or was refused; empty: it ended in order
@@ -63,6 +64,7 @@ struct gate_limits {
 #undef X
 };
 
+#define GATE_DOORS_MAX         16 /* published ports, over IPv4 and IPv6 */
 #define GATE_RESOLVERS_MAX     3
 #define GATE_RESOLVER_TEXT_MAX 64
 
@@ -70,6 +72,14 @@ struct gate_config {
     /* Made in the agent's namespace: TCP sockets that listen, UDP sockets that are bound.
      * -1 when there is none (a kernel without IPv6); not owned, the sender may close them. */
     int tcp4, tcp6, udp4, udp6;
+    /* Servers of the agent's that the host may reach: the way to the jail's init (jail/inward.h), and
+     * listeners on the host's loopback with the port inside that each leads to. Not owned either. */
+    int inward;
+    size_t ndoors;
+    struct gate_door {
+        int listener;
+        uint16_t port;
+    } doors[GATE_DOORS_MAX];
     struct gate_limits limits; /* a limit of 0 stands for its default */
     /* "ADDRESS:PORT" or "[ADDRESS]:PORT"; none: those of /etc/resolv.conf */
     size_t nresolvers;

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "jail/agent.h"
 #include "jail/confine.h"
+#include "jail/inward.h"
 #include "jail/landlock.h"
 #include "jail/net.h"
 #include "jail/root.h"
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,7 +50,7 @@ static void reset_signals(void)
 
 static void close_others(const struct start *s)
 {
-    const int keep[] = {s->control,        s->requests,       s->released,
+    const int keep[] = {s->control,        s->requests,       s->released,      s->inward,
                         s->plan->stdio[0], s->plan->stdio[1], s->plan->stdio[2]};
 
     fd_close_from(0, keep, ARRAY_LEN(keep));
@@ -110,6 +112,14 @@ static pid_t start_agent(const struct start *s)
     return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
+#define SOCKET(family)                                                        \
+    {                                                                         \
+        .nr = SYS_socket, .action = SECCOMP_RET_ALLOW, .ntests = 2, .test = { \
+            {.arg = 0, .how = BPF_EQ, .mask = BPF_INT, .value = (family)},    \
+            {.arg = 1, .how = BPF_EQ, .mask = 0xf, .value = SOCK_STREAM},     \
+        }                                                                     \
+    }
+
 static const struct bpf_rule init_calls[] = {
     CALL(sigaltstack), /* harmless; the sanitizers' runtime asks for it */
     CALL(read),
@@ -136,9 +146,25 @@ static const struct bpf_rule init_calls[] = {
 #endif
 };
 
+/* Only where a port is published: sockets to the agent's own servers, see inward.h. */
+static const struct bpf_rule inward_calls[] = {
+    SOCKET(AF_INET),
+    SOCKET(AF_INET6),
+    CALL(connect),
+};
+
+static bool filter_init(bool inward, struct err *e)
+{
+    struct bpf_rule all[ARRAY_LEN(init_calls) + ARRAY_LEN(inward_calls)];
+
+    memcpy(all, init_calls, sizeof(init_calls));
+    memcpy(all + ARRAY_LEN(init_calls), inward_calls, sizeof(inward_calls));
+    return confine_filter(all, inward ? ARRAY_LEN(all) : ARRAY_LEN(init_calls), false, e);
+}
+
 static bool confine_init(struct init *i, struct err *e)
 {
-    const int keep[] = {i->s->control, i->s->requests, i->children, i->stop.proc};
+    const int keep[] = {i->s->control, i->s->requests, i->s->inward, i->children, i->stop.proc};
     const struct ll_rule proc = {i->stop.proc, ll_fs_read()};
     const struct ll_domain domain = {.abi = ll_abi(), .files = true, .rules = &proc, .nrules = 1};
 
@@ -146,7 +172,7 @@ static bool confine_init(struct init *i, struct err *e)
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || prctl(PR_SET_NAME, "belay-init", 0, 0, 0) != 0 ||
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
         return err_sys(e, EX_FAIL, "the jail's init");
-    return ll_enter(&domain, e) && confine_filter(init_calls, ARRAY_LEN(init_calls), false, e);
+    return ll_enter(&domain, e) && filter_init(i->s->inward >= 0, e);
 }
 
 static void reap(struct init *i)
@@ -186,7 +212,9 @@ static void serve(struct init *i) __attribute__((noreturn));
 static void serve(struct init *i)
 {
     struct pollfd p[] = {{.fd = i->s->requests, .events = POLLIN},
-                         {.fd = i->children, .events = POLLIN}};
+                         {.fd = i->children, .events = POLLIN},
+                         {.fd = i->s->inward, .events = POLLIN}};
+    const struct jail_plan *plan = i->s->plan;
 
     for (;;) {
         struct signalfd_siginfo info;
@@ -195,6 +223,8 @@ static void serve(struct init *i)
             _exit(EX_FAIL);
         if ((p[1].revents & POLLIN) != 0 && read(i->children, &info, sizeof(info)) > 0)
             reap(i);
+        if (p[2].revents != 0 && !inward_serve(p[2].fd, plan->published, plan->npublished))
+            p[2].fd = -1;
         if (p[0].revents == 0)
             continue;
         switch (wire_recv(i->s->requests, &in, 0)) {

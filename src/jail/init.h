@@ -16,6 +16,7 @@ struct start {
     int control;  /* J's end of the control socket: news; A inherits it */
     int requests; /* J's end of the other socket: requests and answers */
     int released; /* A reads one byte here before it executes */
+    int inward;   /* J's end of inward.h's way; -1: nothing is published */
     int cgroup;   /* for A, from WIRE_GO; -1: none */
 };
 

@@ -115,6 +115,7 @@ enum jail_cgroup_use {
 #define JAIL_FILES_MAX      256
 #define JAIL_FILE_MAX       (8u << 20) /* bytes of one jail_file */
 #define JAIL_HOST_PORTS_MAX 64
+#define JAIL_PUBLISHED_MAX  8
 #define JAIL_SESSION_MAX    64
 
 /* Where the gate listens inside the jail; below 1024, so no agent can take them. */
@@ -138,6 +139,8 @@ struct jail_plan {
     bool net;                   /* false: an empty network namespace with loopback */
     const uint16_t *host_ports; /* ports whose loopback connections go to the gate */
     size_t nhost_ports;
+    const uint16_t *published; /* ports of the agent's servers that the host may reach */
+    size_t npublished;
 
     /*
      * The agent's descriptors 0, 1, 2; -1 for /dev/null. Those in pty_mask (bit 0 is stdin)
@@ -180,6 +183,7 @@ struct jail {
     int listener;               /* seccomp notifications; -1 without traps */
     int ns_user, ns_mount;      /* for setns(); J itself cannot be opened: it is not dumpable */
     int tcp4, tcp6, udp4, udp6; /* -1 without plan.net; the 6s also on a host without IPv6 */
+    int inward;                 /* to J: see inward.h; -1 when nothing is published */
     int pty;                    /* master side; -1 when pty_mask is 0 */
     int cgroup; /* the jail's own cgroup v2 folder; -1: none, the pid namespace serves */
     int cgroup_parent;

@@ -77,6 +77,9 @@ bool jail_plan_check(const struct jail_plan *p, struct err *e)
     for (size_t i = 0; i < p->nfiles; i++)
         if (p->files[i].n > JAIL_FILE_MAX)
             return err_set(e, EX_FAIL, "%s: too large to be shown in the jail", p->files[i].path);
+    if (p->npublished > JAIL_PUBLISHED_MAX)
+        return err_set(e, EX_USAGE_, "%zu ports to publish, more than %d", p->npublished,
+                       JAIL_PUBLISHED_MAX);
     for (int i = 0; i < 3; i++)
         if ((p->pty_mask >> i & 1) == 0 && p->stdio[i] >= 0 && !check_stdio(i, p->stdio[i], e))
             return false;

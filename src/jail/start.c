@@ -37,6 +37,7 @@ static void empty(struct jail *j)
                        .tcp6 = -1,
                        .udp4 = -1,
                        .udp6 = -1,
+                       .inward = -1,
                        .pty = -1,
                        .cgroup = -1,
                        .cgroup_parent = -1};
@@ -168,17 +169,19 @@ static bool wait_for_start(struct jail *j, struct err *e)
 
 /* Both ends of the ways to J and A. */
 struct ways {
-    int control[2], requests[2], release[2];
+    int control[2], requests[2], release[2], inward[2];
 };
 
-static bool make_ways(struct ways *w, struct err *e)
+static bool make_ways(struct ways *w, bool inward, struct err *e)
 {
     const int on = 1;
 
-    *w = (struct ways){{-1, -1}, {-1, -1}, {-1, -1}};
+    *w = (struct ways){{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, w->control) != 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, w->requests) != 0 ||
         pipe2(w->release, O_CLOEXEC) != 0 ||
+        (inward &&
+         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, w->inward) != 0) ||
         setsockopt(w->control[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0)
         return err_sys(e, EX_FAIL, "talking to the jail");
     return true;
@@ -215,14 +218,16 @@ static bool start(const struct jail_plan *plan, struct jail *j, struct err *e)
 {
     struct start s = {.plan = plan};
     struct ways w;
-    bool made = make_ways(&w, e);
+    bool made = make_ways(&w, plan->npublished > 0, e);
 
     j->control = w.control[0];
     j->requests = w.requests[0];
     j->release = w.release[1];
+    j->inward = w.inward[0];
     s.control = w.control[1];
     s.requests = w.requests[1];
     s.released = w.release[0];
+    s.inward = w.inward[1];
     if (made) {
         j->init_pid = clone_init(&s, &j->init_pidfd);
         if (j->init_pid < 0)
@@ -231,6 +236,7 @@ static bool start(const struct jail_plan *plan, struct jail *j, struct err *e)
     mem_auto_close(&s.control);
     mem_auto_close(&s.requests);
     mem_auto_close(&s.released);
+    mem_auto_close(&s.inward);
     if (j->init_pid < 0)
         return false;
     return help_init(plan, j, e) ? wait_for_start(j, e) : blame_init(j, e);

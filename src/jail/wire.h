@@ -31,6 +31,7 @@ enum wire_type {
     WIRE_RESUME,
     WIRE_COUNT,   /* answer's value: processes */
     WIRE_RUNNING, /* answer's value: processes on a processor, or queued for one */
+    WIRE_INWARD,  /* on a way of its own: see inward.h */
     /* news */
     WIRE_EXEC_FAILED, /* A: value is the errno */
     WIRE_EXITED       /* J: value is A's wait status */

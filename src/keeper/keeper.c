@@ -130,6 +130,7 @@ static bool start_jail(struct keeper *k, int tty, struct err *e)
 {
     const struct keeper_options *o = k->o;
     AUTO_ARENA struct arena a = {0};
+    uint16_t inside[PUBLISHED_MAX] = {0};
     struct termios termios;
     struct jail_plan p = {
         .session = o->id,
@@ -140,6 +141,8 @@ static bool start_jail(struct keeper *k, int tty, struct err *e)
         .net = o->plan->gate,
         .host_ports = o->plan->ports,
         .nhost_ports = o->plan->nports,
+        .published = inside,
+        .npublished = o->npublished,
         .stdio = {0, 1, 2},
         .min_landlock = (int)o->settings->minimum_landlock,
         .limits = {.processes = (uint64_t)o->settings->limit_processes,
@@ -150,6 +153,8 @@ static bool start_jail(struct keeper *k, int tty, struct err *e)
     if (o->stage != NULL)
         p.stage = (struct jail_stage){o->workspace, o->stage};
     p.mounts = mounts_of(o, &p.nmounts, &a);
+    for (size_t i = 0; i < o->npublished; i++)
+        inside[i] = o->published[i].inside;
     for (int fd = 0; fd <= 2 && tty >= 0; fd++)
         if (isatty(fd))
             p.pty_mask |= 1u << fd;
@@ -189,13 +194,16 @@ static bool configure_adapters(struct keeper *k, struct err *e)
     mem_auto_close(&k->jail.listener); /* kern's alone from now on: its end is the listener's */
     if (k->roles->gate.pid == 0)
         return true;
-    struct gate_config g;
-    gate_config_init(&g);
+    struct gate_config g = k->doors;
+    g.inward = k->jail.inward;
     g.tcp4 = k->jail.tcp4;
     g.tcp6 = k->jail.tcp6;
     g.udp4 = k->jail.udp4;
     g.udp6 = k->jail.udp6;
-    return gate_config_send(k->roles->gate.sock, &g, e);
+    bool sent = gate_config_send(k->roles->gate.sock, &g, e);
+    doors_close(&k->doors); /* the gate's alone from now on, and so is the way to the jail's init */
+    mem_auto_close(&k->jail.inward);
+    return sent;
 }
 
 static bool await_roles(struct keeper *k, struct err *e)
@@ -232,9 +240,11 @@ static bool start(struct keeper *k, struct err *e)
 {
     int tty = terminal_find();
 
-    if (!k->o->plan->gate)
+    if (!k->o->plan->gate && k->o->npublished == 0)
         role_end(&k->roles->gate);
-    return alert_command_start(k, e) && configure_judge(k, e) && start_jail(k, tty, e) &&
+    gate_config_init(&k->doors);
+    return doors_open(k->o->published, k->o->npublished, &k->doors, e) &&
+           alert_command_start(k, e) && configure_judge(k, e) && start_jail(k, tty, e) &&
            configure_adapters(k, e) && await_roles(k, e) && open_to_people(k, tty, e);
 }
 
@@ -283,6 +293,7 @@ static void finish(struct keeper *k)
 {
     terminal_close(k->terminal);
     control_close(k->control);
+    doors_close(&k->doors);
     if (k->jailed)
         jail_close(&k->jail);
     roles_end(k->roles);

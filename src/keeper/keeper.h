@@ -15,6 +15,7 @@
 #define BELAY_KEEPER_KEEPER_H
 
 #include "base/err.h"
+#include "keeper/doors.h"
 #include "policy/plan.h"
 #include "policy/policy.h"
 #include "policy/settings.h"
@@ -31,6 +32,8 @@ struct keeper_options {
     const struct plan *plan;
     const struct settings *settings;
     const char *const *hidden; /* belay's own folders, NULL-terminated: never in the jail */
+    const struct published *published; /* servers of the agent's that the host may reach */
+    size_t npublished;
     struct roles *roles;       /* started by roles_start(); taken over */
     const char *stage;         /* folder of staged work, made by stage_create(); NULL: none */
     bool quiet;                /* no notices on standard error but errors */

@@ -39,6 +39,7 @@ struct keeper {
 
     struct roles *roles;
     struct event *role_io[3], *role_end[3];
+    struct gate_config doors; /* only the published ports' listeners, until the gate has them */
     struct jail jail;
     bool jailed;
     int agent_pidfd;
