@@ -42,7 +42,7 @@ static void bash(struct buf *out)
                   "                return\n"
                   "            fi\n"
                   "        done\n"
-                  "        COMPREPLY=($(compgen -f -W '--policy --config --workspace --env "
+                  "        COMPREPLY=($(compgen -f -W '--policy --config --workspace --env --stage "
                   "--publish --quiet --help --' -- \"$cur\")) ;;\n"
                   "    freeze | resume | kill | pending | log)\n"
                   "        COMPREPLY=($(compgen -W \"--all --json --help $(belay ps 2>/dev/null | "

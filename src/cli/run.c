@@ -58,7 +58,6 @@ struct run {
     bool stage, quiet;
     struct published published[PUBLISHED_MAX];
     size_t npublished;
-    bool quiet;
     char id[SESSION_ID_MAX + 1];
     struct buf folder; /* of the record */
 };
@@ -250,6 +249,7 @@ static int parse(struct run *r, int argc, char **argv)
             break;
         case 's':
             r->stage = true;
+            break;
         case OPTION_PUBLISH:
             if (r->npublished == PUBLISHED_MAX)
                 return cli_usage("run", "more than %d ports to publish", PUBLISHED_MAX);
