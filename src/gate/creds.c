@@ -101,7 +101,7 @@ static bool belongs(const struct secret *s, const struct creds_place *to)
     if (!to->tls && !str_is(to->host, "localhost"))
         return false;
     for (size_t i = 0; i < s->nplaces; i++)
-        if (vault_place_fits(&s->place[i], to->host, to->port, to->path))
+        if (place_fits(&s->place[i], to->host, to->port, to->path))
             return true;
     return false;
 }
@@ -109,7 +109,7 @@ static bool belongs(const struct secret *s, const struct creds_place *to)
 static bool has_host(const struct secret *s, struct str host)
 {
     for (size_t i = 0; i < s->nplaces; i++)
-        if (vault_place_has_host(&s->place[i], host))
+        if (place_has_host(&s->place[i], host))
             return true;
     return false;
 }

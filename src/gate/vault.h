@@ -11,7 +11,7 @@
 #define BELAY_GATE_VAULT_H
 
 #include "base/err.h"
-#include "base/text.h"
+#include "policy/place.h"
 
 #include <stdint.h>
 
@@ -22,20 +22,12 @@
 #define VAULT_CORE            25 /* "belay" and 20 letters or digits: 100 bits */
 #define VAULT_SIZE            (1u << 20)
 
-/* HOST[:PORT][/PATH]: the host may begin with "*.", in the path '*' stands for anything. */
-struct vault_place {
-    struct str host; /* without the "*." */
-    bool below;      /* it began with "*.": every name below it */
-    int port;        /* 443 unless it is said */
-    struct str path; /* a pattern; "/" followed by '*' unless it is said */
-};
-
 struct secret {
     struct str name, value, placeholder;
     struct str header; /* lower case */
     struct str format; /* of the header where the gate puts it in; holds one %s */
     bool only;         /* no other credential may go to its hosts */
-    struct vault_place place[VAULT_PLACES_MAX];
+    struct place place[VAULT_PLACES_MAX];
     size_t nplaces;
 };
 
@@ -50,14 +42,6 @@ struct vault {
 /* An empty vault with a fresh core. NULL: *e. */
 struct vault *vault_new(struct err *e);
 void vault_free(struct vault *v); /* wipes; NULL is nothing */
-
-/* Reads one place. False: it is none. */
-bool vault_place_read(struct str text, struct vault_place *p);
-/* May what is called like this go there? */
-bool vault_place_fits(const struct vault_place *p, struct str host, uint16_t port, struct str path);
-bool vault_place_has_host(const struct vault_place *p, struct str host);
-/* Is this a header's value when a credential is put into it: printable, one %s? */
-bool vault_format_is_good(struct str format);
 
 /* Adds one: copies its strings, makes the placeholder. The value may not hold what a header may
  * not. False: *e. */

@@ -28,7 +28,7 @@ static struct secret secret_of(const char *name, const char *value, const char *
                        .format = str_of(format),
                        .nplaces = 1};
 
-    if (!vault_place_read(str_of(place), &s.place[0]))
+    if (!place_read(str_of(place), &s.place[0]))
         abort();
     return s;
 }
@@ -113,14 +113,14 @@ TEST(places_are_read_and_matched)
         {"a.example/", "a.example", "/", 443, true},
         {"a.example/", "a.example", "/x", 443, false},
     };
-    struct vault_place p;
+    struct place p;
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-        CHECK(!vault_place_read(str_of(bad[i]), &p));
+        CHECK(!place_read(str_of(bad[i]), &p));
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         printf("# %s %s%s\n", cases[i].place, cases[i].host, cases[i].path);
-        CHECK(vault_place_read(str_of(cases[i].place), &p));
-        CHECK(vault_place_fits(&p, str_of(cases[i].host), (uint16_t)cases[i].port,
+        CHECK(place_read(str_of(cases[i].place), &p));
+        CHECK(place_fits(&p, str_of(cases[i].host), (uint16_t)cases[i].port,
                                str_of(cases[i].path)) == cases[i].fits);
     }
 }

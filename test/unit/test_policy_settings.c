@@ -47,9 +47,82 @@ TEST(values_are_read)
     settings_free(&s);
 }
 
+#define CRED(rest) "credentials:\n  a: {from: {env: KEY}, to: [a.example]" rest "}\n"
+
+TEST(credentials_are_read)
+{
+    struct settings s;
+
+    CHECK(parse(&s, "credentials:\n"
+                    "  anthropic:\n"
+                    "    from: {env: ANTHROPIC_API_KEY}\n"
+                    "    to: [\"api.anthropic.com/v1/*\", \"gw.example:8443\"]\n"
+                    "    header: x-api-key\n"
+                    "    only: true\n"
+                    "  git_hub:\n"
+                    "    from: {command: [secret-tool, lookup]}\n"
+                    "    to: [\"*.github.com\"]\n"
+                    "    env: GITHUB_TOKEN\n"
+                    "  file:\n"
+                    "    from:\n      file: ~/key\n"
+                    "    to: [a.example]\n"
+                    "    format: \"Token %s\"\n"
+                    "env: {pass: [ANTHROPIC_API_KEY, GITHUB_TOKEN, OTHER]}\n"));
+    CHECK(s.ncredentials == 3);
+    const struct settings_credential *a = &s.credentials[0], *b = &s.credentials[1],
+                                     *c = &s.credentials[2];
+    CHECK_STR(a->name, "anthropic");
+    CHECK_STR(a->from_env, "ANTHROPIC_API_KEY");
+    CHECK(a->to.n == 2 && a->only && !b->only);
+    CHECK_STR(settings_credential_header(a), "x-api-key");
+    CHECK_STR(settings_credential_format(a), "%s");
+    CHECK_STR(settings_credential_env(a), "ANTHROPIC_API_KEY");
+    CHECK(b->from_command.n == 2);
+    CHECK_STR(settings_credential_header(b), "authorization");
+    CHECK_STR(settings_credential_format(b), "Bearer %s");
+    CHECK_STR(settings_credential_env(b), "GITHUB_TOKEN");
+    CHECK_STR(c->from_file, "~/key");
+    CHECK_STR(settings_credential_format(c), "Token %s");
+    CHECK(settings_credential_env(c) == NULL);
+    /* the real ones never pass, whatever is said elsewhere */
+    CHECK(!settings_env_passes(&s, "ANTHROPIC_API_KEY") &&
+          !settings_env_passes(&s, "GITHUB_TOKEN"));
+    CHECK(settings_env_passes(&s, "OTHER"));
+    settings_free(&s);
+}
+
 static const struct {
     const char *text, *place, *said;
 } refused[] = {
+    {CRED(", hedaer: x"), "belay.yaml:2:42: ", "did you mean credentials.a.header?"},
+    {CRED(", only: yes"), "belay.yaml:2:48: ", "credentials.a.only is true or false"},
+    {CRED(", header: X-Key"), "belay.yaml:2:50: ", "lower case"},
+    {CRED(", header: host"), "belay.yaml:2:50: ", "header"},
+    {CRED(", format: abc"), "belay.yaml:2:50: ", "%s once"},
+    {CRED(", format: \"%s%s\""), "belay.yaml:2:50: ", "%s once"},
+    {CRED(", format: \"%d\""), "belay.yaml:2:50: ", "%s once"},
+    {CRED(", format: \"%s\\n\""), "belay.yaml:2:50: ", "%s once"},
+    {CRED(", env: \"A*\""), "belay.yaml:2:47: ", "a variable is NAME"},
+    {CRED(", to: [b.example]"), "belay.yaml:2:42: ", "credentials.a.to stands here twice"},
+    {CRED(", from: {file: x}"), "belay.yaml:2:42: ", "credentials.a.from stands here twice"},
+    {"credentials: {a: {from: {env: K, file: /x}, to: [a.example]}}",
+     "belay.yaml:1:15: ", "one of env, file and command"},
+    {"credentials: {a: {to: [a.example]}}", "belay.yaml:1:15: ", "one of env, file and command"},
+    {"credentials: {a: {from: {env: K}}}", "belay.yaml:1:15: ", "places that it may go to"},
+    {"credentials: {a: {from: {env: K}, to: [\"http://a.example\"]}}",
+     "belay.yaml:1:40: ", "a place is HOST"},
+    {"credentials: {a: {from: {env: K}, to: [\"*\"]}}", "belay.yaml:1:40: ", "a place is HOST"},
+    {"credentials: {foreign: {from: {env: K}, to: [a.example]}}",
+     "belay.yaml:1:15: ", "credential's name"},
+    {"credentials: {\"a b\": {from: {env: K}, to: [a.example]}}",
+     "belay.yaml:1:15: ", "credential's name"},
+    {"credentials: {a: {from: {env: K}, to: [a.example]}, a: {}}", "belay.yaml:1:53: ", "twice"},
+    {"credentials: {a: {from: {env: K}, to: [a.example]},\n  b: {from: {env: K}, to: [b.example]}}",
+     "belay.yaml:2:3: ", "the variable K is that of a already"},
+    {"credentials: 5", "belay.yaml:1:14: ", "a name for each"},
+    {"credentials: {a: 5}", "belay.yaml:1:18: ", "credentials.a holds further keys"},
+    {"credentials: {}\ncredentials: {}", "belay.yaml:2:1: ", "twice"},
+    {"credential: {}", "belay.yaml:1:1: ", "unknown key"},
     {"ask:\n  timeot: 5\n", "belay.yaml:2:3: ", "did you mean ask.timeout?"},
     {"aks:\n  timeout: 5\n", "belay.yaml:1:1: ", "did you mean ask.timeout?"},
     {"zzzzzzzzzzz: 1\n", "belay.yaml:1:1: ", "unknown key zzzzzzzzzzz"},
@@ -118,5 +191,5 @@ TEST(the_environment_is_sifted)
     settings_free(&s);
 }
 
-UNIT_MAIN(UNIT(defaults_hold_without_a_file), UNIT(values_are_read),
+UNIT_MAIN(UNIT(defaults_hold_without_a_file), UNIT(values_are_read), UNIT(credentials_are_read),
           UNIT(what_is_wrong_is_said_with_its_place), UNIT(the_environment_is_sifted))
