@@ -116,6 +116,7 @@ bool detect_marks_add(struct detect *d, const char *label, const uint64_t *marks
 struct detect_dns {
     struct {
         uint64_t domain; /* hash of the last two labels, 0: free */
+        uint64_t last;   /* hash of the labels before them, when they were last asked for */
         uint32_t bytes;  /* in labels below it that look like data */
         uint32_t used;   /* for the choice of what to forget */
     } parent[DETECT_DNS_PARENTS];
@@ -124,7 +125,7 @@ struct detect_dns {
 };
 
 /* Reports findings (offsets of the name): secrets and copies in the labels, also in base32, hex and
- * base64; "encoded-name" (label "encoded") when data seem to be sent in names. */
+ * base64; "encoded_name" (label "encoded") when data seem to be sent in names. */
 void detect_dns_name(struct detect *d, struct detect_dns *sent, struct str name,
                      detect_found *found, void *arg);
 
