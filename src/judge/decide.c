@@ -334,6 +334,19 @@ static void keep_refused(struct decision *d)
     d->reason = STR("refused a moment ago");
 }
 
+/* What a person is asked about is known by content, and verified by content once it is allowed. */
+static bool must_measure(enum judge_peer from, const struct action *a)
+{
+    return from == PEER_KERN && a->verb == VERB_EXEC && !a->has[FIELD_SHA256];
+}
+
+static bool measure(struct judge *j, uint32_t id)
+{
+    frame_start(&j->out, MSG_MEASURE, id);
+    judge_post(j, PEER_KERN, false);
+    return true;
+}
+
 bool judge_action(struct judge *j, enum judge_peer from, struct frame_in *f, struct err *e)
 {
     struct action a;
@@ -347,6 +360,8 @@ bool judge_action(struct judge *j, enum judge_peer from, struct frame_in *f, str
     if (j->decision.outcome == OUTCOME_ASK &&
         refused_lately(&j->refused, &a, j->hooks.now_ms(j->hooks.arg)))
         keep_refused(&j->decision);
+    else if (j->decision.outcome == OUTCOME_ASK && must_measure(from, &a))
+        return measure(j, f->id);
     else if (j->decision.outcome == OUTCOME_ASK && !judge_room_to_hold(j, from, f, a.pid))
         refuse(&j->decision, "too many questions wait for a person already");
     uint64_t event = record_action(j, &a, e);

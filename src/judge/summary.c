@@ -131,6 +131,10 @@ static void add_exec(struct buf *b, const struct action *a, size_t end)
         buf_puts(b, ", in ");
         add_text(b, a->field[FIELD_CWD].str, b->n + NOTE_ROOM);
     }
+    if (a->has[FIELD_SCRIPT_SHA256]) {
+        buf_puts(b, ", script sha256 ");
+        buf_add_safe(b, a->field[FIELD_SCRIPT_SHA256].str, 16);
+    }
     buf_puts(b, ")");
 }
 

@@ -186,6 +186,7 @@ static bool configure_adapters(struct keeper *k, struct err *e)
         .traps = traps_of(k->o->plan),
         .verify_exec = k->o->plan->verify_exec || k->o->settings->env_scrub.n > 0,
         .read_env = k->o->plan->verify_env,
+        .measure = k->o->plan->measure,
         .scrub = k->o->settings->env_scrub.item,
         .nscrub = k->o->settings->env_scrub.n,
     };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kern/ask.h"
 
+#include "kern/measure.h"
 #include "kern/serve.h"
 #include "policy/message.h"
 
@@ -26,12 +27,31 @@ static bool send_frame(struct kern *k)
     return true;
 }
 
+static bool send_check(struct request *r, size_t i)
+{
+    frame_start(&out, MSG_ACTION, r->first + (uint32_t)i);
+    action_put(&out, &r->checks[i]);
+    return send_frame(r->kern);
+}
+
+static bool send_again(struct request *r)
+{
+    for (size_t i = 0; r->again && i < r->sent; i++)
+        if (r->seen[i] == SEEN_AGAIN) {
+            if (!send_check(r, i))
+                return false;
+            r->seen[i] = SEEN_NOT;
+        }
+    r->again = false;
+    return true;
+}
+
 static bool send_checks(struct request *r)
 {
+    if (!send_again(r))
+        return false;
     while (r->sent < r->nchecks) {
-        frame_start(&out, MSG_ACTION, r->first + (uint32_t)r->sent);
-        action_put(&out, &r->checks[r->sent]);
-        if (!send_frame(r->kern))
+        if (!send_check(r, r->sent))
             return false;
         r->sent++;
     }
@@ -63,7 +83,7 @@ void ask_cancel(struct request *r)
     if (r->state != REQUEST_JUDGED || r->answered == r->sent)
         return;
     for (size_t i = 0; i < r->sent; i++) {
-        if (r->seen[i] != 0)
+        if (r->seen[i] != SEEN_NOT)
             continue;
         frame_start(&out, MSG_CANCEL, r->first + (uint32_t)i);
         if (!send_frame(r->kern))
@@ -93,8 +113,9 @@ static bool take_verdict(struct kern *k)
     struct request *r = find_request(k, in.id);
     if (r == NULL)
         return true; /* cancelled meanwhile */
-    if (r->seen[in.id - r->first]++ != 0)
+    if (r->seen[in.id - r->first] != SEEN_NOT)
         return serve_fail(k, "kern: the judge answered twice");
+    r->seen[in.id - r->first] = SEEN_ANSWERED;
     r->answered++;
     if (v.outcome > r->worst)
         r->worst = v.outcome;
@@ -102,6 +123,24 @@ static bool take_verdict(struct kern *k)
         serve_denied(r);
     else if (r->answered == r->nchecks)
         serve_allowed(r);
+    return true;
+}
+
+/* A person is to be asked: the same action again, and what it would run by content. */
+static bool take_measure(struct kern *k)
+{
+    struct request *r = find_request(k, in.id);
+
+    if (r == NULL)
+        return true;
+    size_t i = in.id - r->first;
+    if (r->exec == NULL || r->checks[i].has[FIELD_SHA256] || r->seen[i] != SEEN_NOT)
+        return serve_fail(k, "kern: the judge wants what is no program measured");
+    measure_checks(r, &r->checks[i], 1);
+    r->seen[i] = SEEN_AGAIN;
+    r->again = true;
+    if (!send_again(r))
+        (void)event_add(k->on_judge_room, NULL);
     return true;
 }
 
@@ -113,9 +152,13 @@ bool ask_read(struct kern *k)
         return true;
     if (got != FRAME_OK)
         return serve_fail(k, "kern: the judge is gone");
-    if (!message_permitted(ROLE_JUDGE, ROLE_KERN, PHASE_RUN, in.type) || in.type != MSG_VERDICT)
-        return serve_fail(k, "kern: the judge sent %s", message_name((enum message)in.type));
-    return take_verdict(k);
+    if (message_permitted(ROLE_JUDGE, ROLE_KERN, PHASE_RUN, in.type)) {
+        if (in.type == MSG_VERDICT)
+            return take_verdict(k);
+        if (in.type == MSG_MEASURE)
+            return take_measure(k);
+    }
+    return serve_fail(k, "kern: the judge sent %s", message_name((enum message)in.type));
 }
 
 static void note_start(struct request *r)

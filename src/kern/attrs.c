@@ -4,6 +4,7 @@
  * attributes. The object is resolved once and held; what is changed is what is held, through
  * kern's own name for it (PROC/self/fd/N), which no one else can turn.
  */
+#include "kern/measure.h"
 #include "kern/object.h"
 #include "kern/plan.h"
 
@@ -251,6 +252,8 @@ static enum step act_truncate(struct request *r)
         return STEP_AGAIN;
     if (length > r->at.st.st_size && too_large(r, length))
         return answer_error(r, EFBIG);
+    if (measure_holds(r->kern, &r->at.st))
+        return answer_error(r, ETXTBSY);
     AUTO_CLOSE int fd = view_reopen(&r->kern->view, r->at.object, O_WRONLY | O_NONBLOCK);
     if (fd < 0)
         return fd == -EAGAIN ? STEP_LATER : answer_error(r, -fd);

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { TAG_TRAPS = MSG_TAG_CONFIG, TAG_VERIFY, TAG_READ_ENV, TAG_SCRUB };
+enum { TAG_TRAPS = MSG_TAG_CONFIG, TAG_VERIFY, TAG_READ_ENV, TAG_MEASURE, TAG_SCRUB };
 enum { FD_LISTENER, FD_PROC, FD_NS_USER, FD_NS_MOUNT, FD_COUNT };
 
 bool kern_config_send(int sock, const struct kern_config *c, struct err *e)
@@ -22,6 +22,7 @@ bool kern_config_send(int sock, const struct kern_config *c, struct err *e)
     frame_put_int(f, TAG_TRAPS, c->traps);
     frame_put_int(f, TAG_VERIFY, c->verify_exec);
     frame_put_int(f, TAG_READ_ENV, c->read_env);
+    frame_put_int(f, TAG_MEASURE, c->measure);
     frame_list_start(f, TAG_SCRUB);
     for (size_t i = 0; i < c->nscrub; i++)
         frame_list_item(f, str_of(c->scrub[i]));
@@ -60,6 +61,8 @@ static bool take_field(struct kern_config *c, const struct frame_field *x)
         return take_bool(&c->verify_exec, x);
     case TAG_READ_ENV:
         return take_bool(&c->read_env, x);
+    case TAG_MEASURE:
+        return take_bool(&c->measure, x);
     case TAG_SCRUB:
         return x->kind == FRAME_LIST && take_scrub(c, x->bytes);
     default:
@@ -69,8 +72,7 @@ static bool take_field(struct kern_config *c, const struct frame_field *x)
 
 static bool read_fields(struct frame_in *f, struct kern_config *c)
 {
-    const unsigned needed = 1u << (TAG_TRAPS - TAG_TRAPS) | 1u << (TAG_VERIFY - TAG_TRAPS) |
-                            1u << (TAG_READ_ENV - TAG_TRAPS) | 1u << (TAG_SCRUB - TAG_TRAPS);
+    const unsigned needed = (1u << (TAG_SCRUB - TAG_TRAPS + 1)) - 1; /* every one */
     struct frame_field x;
     enum frame_result r;
     unsigned seen = 0;

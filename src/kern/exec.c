@@ -3,6 +3,7 @@
 
 #include "kern/argv.h"
 #include "kern/env.h"
+#include "kern/measure.h"
 #include "kern/plan.h"
 #include "kern/verify.h"
 
@@ -17,6 +18,8 @@ void exec_release(struct request *r)
 
     for (size_t i = 0; x != NULL && i < x->n; i++)
         mem_auto_close(&x->file[i].fd);
+    if (x != NULL)
+        mem_auto_close(&x->given.fd);
     r->exec = NULL;
 }
 
@@ -74,11 +77,15 @@ static int check_loader(struct request *r, const struct exec_file *f)
         return 0;
     struct str name = x->argv[at];
     if (memchr(name.p, '/', name.n) == NULL || name.n >= PATH_MAX)
-        return -EACCES; /* it would be searched for, nobody here knows where */
-    AUTO_CLOSE int fd = resolve_object(&w, AT_FDCWD, name.p, 0, 0);
-    if (fd < 0)
-        return fd;
-    ssize_t n = view_path(&r->kern->view, fd, path);
+        return -EACCES;           /* it would be searched for, nobody here knows where */
+    mem_auto_close(&x->given.fd); /* of a loader that was the interpreter of this one */
+    x->given.fd = resolve_object(&w, AT_FDCWD, name.p, 0, 0);
+    x->given.named = arena_strndup(&r->arena, name.p, name.n);
+    if (x->given.fd < 0)
+        return x->given.fd;
+    if (fstat(x->given.fd, &x->given.st) != 0)
+        return -errno;
+    ssize_t n = view_path(&r->kern->view, x->given.fd, path);
     if (n < 0)
         return (int)n;
     struct argv_exec e = {.path = path,
@@ -190,6 +197,7 @@ static int read_cwd(struct request *r)
 static enum step prepare(struct request *r)
 {
     r->exec = arena_alloc(&r->arena, sizeof(*r->exec));
+    r->exec->given.fd = -1;
     int error = find_program(r);
     if (error == 0)
         error = read_cwd(r);
@@ -199,12 +207,14 @@ static enum step prepare(struct request *r)
         error = env_read(r, request_arg(r, r->trap->rest + 1));
     if (error == 0)
         error = follow_chain(r);
+    if (error == 0 && r->kern->config.measure)
+        measure_checks(r, r->checks, r->nchecks);
     return error != 0 ? answer_error(r, -error) : STEP_JUDGE;
 }
 
 static enum step act(struct request *r)
 {
-    return r->kern->config.verify_exec ? verify_start(r) : answer_continue(r);
+    return r->kern->config.verify_exec || r->exec->measured ? verify_start(r) : answer_continue(r);
 }
 
 const struct plan plan_exec = {prepare, act};

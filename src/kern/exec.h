@@ -11,6 +11,7 @@
 #define BELAY_KERN_EXEC_H
 
 #include "kern/request.h"
+#include "record/digest.h"
 
 #define ARGV_BYTES_MAX 2097152u
 #define ARGV_ITEMS_MAX 131072u
@@ -19,10 +20,11 @@
 
 /* A file that the kernel will read for this exec. */
 struct exec_file {
-    int fd;         /* O_PATH; owned */
-    struct stat st; /* when it was judged */
-    char *named;    /* as the exec or the `#!` line names it */
-    char *path;     /* canonical */
+    int fd;                /* O_PATH; owned */
+    struct stat st;        /* when it was judged */
+    char *named;           /* as the exec or the `#!` line names it */
+    char *path;            /* canonical */
+    char hash[DIGEST_HEX]; /* once measured; "": cannot be read, or is too large */
 };
 
 struct exec {
@@ -33,6 +35,9 @@ struct exec {
     struct str *env; /* NAME=value of variables that change programs: env.h */
     size_t nenv, env_room, env_bytes;
     char *cwd;
+    /* What an interpreter or a dynamic loader is told by an argument to open; fd -1: nothing. */
+    struct exec_file given;
+    bool measured; /* measure.h */
 };
 
 void exec_release(struct request *r);

@@ -58,6 +58,7 @@ static const struct bpf_rule calls[] = {
     DO_PTRACE(PTRACE_DETACH),
     DO_PTRACE(PTRACE_GETEVENTMSG),
     CALL(wait4),
+    CALL_IF(fcntl, 1, BPF_INT, F_SETLEASE),
     CALL_IF(kill, 1, BPF_INT, SIGKILL),
     /* carrying calls out */
     CALL(umask),

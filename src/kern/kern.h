@@ -30,6 +30,7 @@ struct kern_config {
     unsigned traps;     /* bits of enum jail_traps (src/jail/jail.h) */
     bool verify_exec;   /* a rule looks at programs or arguments: verify after each exec */
     bool read_env;      /* a rule looks at variables too; needs verify_exec */
+    bool measure;       /* a rule looks at hashes of programs or scripts: measure.h */
     const char **scrub; /* NAME or PREFIX*: variables that are taken from each program before it
                            starts; with any, verify_exec must be on */
     size_t nscrub;

@@ -4,6 +4,7 @@
  * made or removed in that very folder, under the name that was judged. What stands under the
  * name may change until then: it is the name that the policy spoke about.
  */
+#include "kern/measure.h"
 #include "kern/plan.h"
 
 #include <errno.h>
@@ -74,6 +75,8 @@ static enum step act_unlink(struct request *r)
 {
     if (moved(r))
         return STEP_AGAIN;
+    if (r->at.object >= 0 && measure_holds(r->kern, &r->at.st))
+        return answer_error(r, ETXTBSY);
     return answer_result(r, result_of(unlinkat(r->at.parent, r->at.name, unlink_flags(r))));
 }
 

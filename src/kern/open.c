@@ -7,6 +7,7 @@
  * kern never blocks in an open: it adds O_NONBLOCK and clears it afterwards. A FIFO whose other
  * end is not open yet is tried again in a moment, as is a file with a lease.
  */
+#include "kern/measure.h"
 #include "kern/object.h"
 #include "kern/plan.h"
 
@@ -297,6 +298,8 @@ static bool would_block(const struct request *r, int error)
 
 static enum step open_existing(struct request *r)
 {
+    if (wants_write(r) && measure_holds(r->kern, &r->at.st))
+        return answer_error(r, ETXTBSY);
     uint64_t not_now = O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     int fd = view_reopen(&r->kern->view, r->at.object, (int)(r->how.flags & ~not_now) | O_NONBLOCK);
 

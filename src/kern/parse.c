@@ -222,3 +222,49 @@ int parse_loader_program(const struct str *argv, size_t n)
     }
     return -1;
 }
+
+static bool is_one_of(struct str name, const char *const *list)
+{
+    for (; *list != NULL; list++)
+        if (str_is(name, *list))
+            return true;
+    return false;
+}
+
+/* Does an option of this interpreter give it its program? */
+static bool gives_program(bool shell, struct str option)
+{
+    static const char *const words[] = {"--eval", "--print", "--command", "--run", NULL};
+
+    for (size_t i = 0; i < option.n; i++)
+        if (option.p[i] == '=')
+            option.n = i;
+    if (str_starts(option, "--"))
+        return is_one_of(option, words);
+    for (size_t i = 1; i < option.n; i++)
+        if (memchr(shell ? "cs" : "ceEmpr", option.p[i], shell ? 2 : 6) != NULL)
+            return true;
+    return option.n == 1;
+}
+
+int parse_given_script(struct str interpreter, const struct str *argv, size_t n)
+{
+    static const char *const shells[] = {"sh",   "bash", "dash",  "ash",  "zsh", "ksh",
+                                         "mksh", "fish", "rbash", "yash", NULL};
+    static const char *const others[] = {"node",    "nodejs", "php", "lua", "tclsh",
+                                         "Rscript", "deno",   "bun", NULL};
+    bool shell = is_one_of(interpreter, shells);
+
+    if (!shell && !is_one_of(interpreter, others) && !str_starts(interpreter, "python") &&
+        !str_starts(interpreter, "perl") && !str_starts(interpreter, "ruby"))
+        return -1;
+    for (size_t i = 1; i < n && i <= INT_MAX; i++) {
+        if (str_is(argv[i], "--"))
+            return i + 1 < n ? (int)i + 1 : -1;
+        if (argv[i].n == 0 || argv[i].p[0] != '-')
+            return argv[i].n == 0 ? -1 : (int)i;
+        if (gives_program(shell, argv[i]))
+            return -1;
+    }
+    return -1;
+}

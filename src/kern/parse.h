@@ -52,6 +52,14 @@ bool parse_is_loader(struct str path);
  * (ld.so(8), and musl's). */
 int parse_loader_program(const struct str *argv, size_t n);
 
+/*
+ * Index in argv of the script that an interpreter of this name (a file's: "dash", "python3.11") is
+ * told to run: its first argument that is no option; -1 when it is given its program in another way
+ * (-c, -e, -m, standard input), or is none that is known. A guess: an option may take that
+ * argument.
+ */
+int parse_given_script(struct str interpreter, const struct str *argv, size_t n);
+
 /* The last part of a path: "/usr/bin/git" gives "git", "a/" gives "a", "/" gives "". */
 struct str parse_last(struct str path);
 

@@ -11,6 +11,7 @@
  * which tells every caller that must be ready for two file systems to copy instead, and copies are
  * judged one by one.
  */
+#include "kern/measure.h"
 #include "kern/plan.h"
 
 #include <dirent.h>
@@ -238,6 +239,9 @@ static enum step act(struct request *r)
 
     if (!as_judged(r))
         return STEP_AGAIN;
+    if (measure_holds(r->kern, &r->at.st) ||
+        (r->to.object >= 0 && measure_holds(r->kern, &r->to.st)))
+        return answer_error(r, ETXTBSY);
     /* not the C library's, which makes other calls of it */
     if (syscall(SYS_renameat2, r->at.parent, r->at.name, r->to.parent, r->to.name, flags) != 0)
         return answer_error(r, errno);

@@ -35,6 +35,7 @@ struct kern;
 struct exec;
 struct xattr;
 struct connect;
+struct measures;
 struct request;
 
 enum step {
@@ -57,6 +58,8 @@ struct trap {
 
 enum request_state { REQUEST_FREE, REQUEST_JUDGED, REQUEST_HELD, REQUEST_LATER, REQUEST_TRACED };
 
+enum seen { SEEN_NOT, SEEN_AGAIN, SEEN_ANSWERED };
+
 struct request {
     enum request_state state;
     struct kern *kern;
@@ -67,7 +70,8 @@ struct request {
 
     struct action *checks;
     size_t nchecks, room, sent, answered;
-    unsigned char *seen; /* which checks have their verdict */
+    unsigned char *seen; /* of each check, enum seen */
+    bool again;          /* some are to be sent once more */
     uint32_t first;      /* frame id of the first check; the others follow */
     enum outcome worst;  /* of the verdicts so far */
     uint64_t due;        /* ms: when HELD or LATER ends */
@@ -98,6 +102,7 @@ struct kern {
     size_t notif_size, resp_size;
     struct mem mem; /* of the request at hand */
     uint32_t next_id;
+    struct measures *measures;
     uint64_t generation; /* counts entries made: see rename.c */
     struct err *err;
     bool failed;

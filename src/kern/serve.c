@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "kern/ask.h"
+#include "kern/measure.h"
 #include "kern/plan.h"
 #include "kern/uapi.h"
 #include "kern/verify.h"
@@ -310,6 +311,7 @@ static bool open_signals(struct kern *k, struct err *e)
 {
     sigset_t set;
 
+    (void)signal(SIGIO, SIG_IGN); /* somebody waits for a lease: measure.c has it for a moment */
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     k->signals = sigprocmask(SIG_BLOCK, &set, NULL) == 0
@@ -348,6 +350,7 @@ static void close_all(struct kern *k)
     struct event *all[] = {k->on_call,       k->on_keeper, k->on_judge,
                            k->on_judge_room, k->on_child,  k->on_tick};
 
+    measures_close(k->measures);
     for (size_t i = 0; i < REQUESTS_MAX; i++)
         if (k->requests[i].state != REQUEST_FREE)
             request_end(&k->requests[i]);
@@ -378,8 +381,10 @@ int kern_serve(const struct kern_config *c, int keeper, int judge,
                bool (*ready)(void *ctx, struct err *e), void *ctx, struct err *e)
 {
     AUTO_FREE struct kern *k = xcalloc(1, sizeof(*k));
+    AUTO_FREE struct measures *measures = xcalloc(1, sizeof(*measures));
 
     k->config = *c;
+    k->measures = measures;
     k->keeper = keeper;
     k->judge = judge;
     k->err = e;

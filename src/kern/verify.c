@@ -5,6 +5,7 @@
 #include "kern/argv.h"
 #include "kern/env.h"
 #include "kern/exec.h"
+#include "kern/measure.h"
 #include "kern/serve.h"
 
 #include <errno.h>
@@ -85,24 +86,24 @@ static bool program_matches(struct kern *k, const struct request *r, pid_t pid)
            same_file(&st, &r->exec->file[r->exec->n - 1].st);
 }
 
+static bool leads_to(const struct walker *w, const struct exec_file *f)
+{
+    struct stat st;
+    AUTO_CLOSE int fd = resolve_object(w, AT_FDCWD, f->named, 0, 0);
+
+    return fd >= 0 && fstat(fd, &st) == 0 && same_file(&st, &f->st);
+}
+
 /* The interpreter will open the script by its name: at least now that still is the script
  * that was judged. What happens to the file later is the file rules' to say. */
 static bool scripts_match(struct kern *k, struct request *r, pid_t pid)
 {
     struct walker w = {.view = &k->view, .tid = pid, .ids = &r->who};
 
-    for (size_t i = 0; i + 1 < r->exec->n; i++) {
-        struct stat st;
-        int fd = resolve_object(&w, AT_FDCWD, r->exec->file[i].named, 0, 0);
-
-        if (fd < 0)
+    for (size_t i = 0; i + 1 < r->exec->n; i++)
+        if (!leads_to(&w, &r->exec->file[i]))
             return false;
-        bool same = fstat(fd, &st) == 0 && same_file(&st, &r->exec->file[i].st);
-        (void)close(fd);
-        if (!same)
-            return false;
-    }
-    return true;
+    return r->exec->given.fd < 0 || leads_to(&w, &r->exec->given);
 }
 
 static bool arguments_match(struct kern *k, const struct exec *x, pid_t pid)
@@ -136,6 +137,9 @@ static const char *difference(struct kern *k, struct request *r, pid_t pid)
         return "killed: the script was exchanged between judgement and start";
     if (k->config.read_env && !env_same(k, r->exec, pid))
         return "killed: variables were exchanged between judgement and start";
+    const char *why = measure_difference(r, pid);
+    if (why != NULL)
+        return why;
     if (env_scrub(k, pid) != 0)
         return "killed: variables could not be taken from the program";
     return NULL;

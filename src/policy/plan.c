@@ -394,6 +394,8 @@ static void find_needs(struct planning *x)
         if (!surveyor_concerns(x->v, i, VERB_EXEC, RESOURCE_PROGRAM))
             continue;
         x->plan->verify_env |= looks_at(x->p, i, FIELD_ENV);
+        x->plan->measure |=
+            looks_at(x->p, i, FIELD_SHA256) || looks_at(x->p, i, FIELD_SCRIPT_SHA256);
         x->plan->verify_exec |=
             info.n_conditions > 0 || r->outcome == OUTCOME_ASK || surveyor_names_resource(x->v, i);
     }

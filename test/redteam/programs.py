@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 
-from redteam import Skip, arm, bare, check, duel, main, named
+from redteam import Skip, arm, bare, check, duel, main, named, wait_for
 
 FACTOR = "/usr/bin/factor"
 NAMED = '@id("no-factor") forbid (principal, action == Action::"exec", ' \
@@ -193,6 +193,49 @@ def a_variable_that_is_taken_away(rope):
     check("EVIL" not in p.stdout and "LD_PRELOAD" not in p.stdout, p)
 
 
+ASK = '@id("ask-deploy") @ask("it deploys") forbid (principal, action == Action::"exec", resource) ' \
+      'when { context.command like "*deploy.sh*" };\n'
+TRICK = """
+import mmap, os, sys, time
+go, ready = os.pipe()
+pid = os.fork()
+if pid == 0:  # without the mapping: execve() refuses a script that is open for writing
+    os.read(go, 1)
+    os.execvp("sh", ["sh", "deploy.sh"])
+f = open("deploy.sh", "r+b")
+m = mmap.mmap(f.fileno(), 0)
+m[15:16] = m[15:16]  # from now on the mapping changes the file, and not its times
+os.write(ready, b"x")
+while not os.path.exists("now"):
+    time.sleep(0.01)
+if sys.argv[1] == "change":
+    m[15:16] = b"9"
+m.close()
+f.close()
+open("done", "w").close()
+print("CODE", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def a_script_changed_between_yes_and_run(rope):
+    """The person says yes to what was asked; what stands there by then must not run."""
+    policy = rope.file("config/ask.cedar", ASK)
+    rope.file("work/trick.py", TRICK)
+    for how, code in (("stay", "CODE 3"), ("change", "CODE -9")):
+        rope.file("work/deploy.sh", "#!/bin/sh\nexit 3\n", 0o755)
+        p = rope.start("run", "--policy", "coding", "--policy", policy, "--", "python3", "trick.py", how)
+        held = wait_for(rope.pending, "the question")[0]
+        rope.file("work/now", "")
+        wait_for(lambda: os.path.exists(os.path.join(rope.work, "done")), "the change")
+        check(rope.belay("approve", "%s/%d" % (held["session"], held["id"])).returncode == 0)
+        out, err = p.communicate(timeout=30)
+        check(code in out, "by its content it is the script that was asked about:", how, out, err)
+        for name in ("now", "done"):
+            os.unlink(os.path.join(rope.work, name))
+        hashes = [e for e in rope.log() if e.get("outcome") == "ask"]
+        check(hashes and "script_sha256" in str(hashes[-1]), "the record names no hash", hashes)
+
+
 def privileges_by_set_user_id(rope):
     """A set-user-id program, made by root in the workspace, gives nothing in the jail."""
     if os.geteuid() != 0:
@@ -236,4 +279,4 @@ if __name__ == "__main__":
          [preset(*p) for p in PRESET] +
          [what_is_allowed_still_runs, a_library_of_the_outside_is_not_loaded,
           a_library_of_the_agents_own_gains_nothing, a_variable_that_a_rule_forbids,
-          a_variable_that_is_taken_away, privileges_by_set_user_id])
+          a_variable_that_is_taken_away, a_script_changed_between_yes_and_run, privileges_by_set_user_id])

@@ -44,6 +44,7 @@ typedef enum outcome world_judge(const struct action *a);
 struct world {
     unsigned traps;
     bool verify, read_env;
+    bool measures; /* an exec that is asked about comes again, with hashes */
     const char **scrub;
     size_t nscrub;
     world_judge *judge;
@@ -129,7 +130,16 @@ static inline void world_action(struct world *w)
     world_log(w, "%s %.*s %.*s%s%.*s\n", verb_name(a.verb), (int)a.resource.n, a.resource.p,
               (int)op.n, op.p, command.n > 0 ? ": " : "", (int)(command.n < 256 ? command.n : 256),
               command.p);
+    if (a.has[FIELD_SHA256])
+        world_log(w, "measured %.8s %.8s\n", a.field[FIELD_SHA256].str.p,
+                  a.has[FIELD_SCRIPT_SHA256] ? a.field[FIELD_SCRIPT_SHA256].str.p : "");
     enum outcome o = w->judge != NULL ? w->judge(&a) : OUTCOME_ALLOW;
+    if (o == OUTCOME_ASK && w->measures && a.verb == VERB_EXEC && !a.has[FIELD_SHA256]) {
+        frame_start(&w->out, MSG_MEASURE, w->in.id);
+        if (!frame_send(w->sock, &w->out, NULL, 0))
+            world_log(w, "judge cannot ask for hashes\n");
+        return;
+    }
     if (o != OUTCOME_ASK || w->nheld == WORLD_HELD) {
         world_answer(w, w->in.id, o == OUTCOME_ASK ? OUTCOME_DENY : o);
         return;

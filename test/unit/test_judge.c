@@ -135,6 +135,25 @@ TEST(asking_and_yes)
     CHECK_INT(world_count(MSG_VERDICT), 1);
 }
 
+/* Nobody is asked about a program that is known by name only. */
+TEST(asking_by_content)
+{
+    CHECK(world_run());
+    world.unmeasured = true;
+    CHECK(world_exec(7, "git", "push", 10, 1) && world_exec(8, "git", "status", 10, 1) &&
+          world_commit());
+    CHECK_INT(world_count(MSG_MEASURE), 1);
+    CHECK(world_last(MSG_MEASURE)->to == PEER_KERN && world_last(MSG_MEASURE)->id == 7);
+    CHECK_INT(world_count(MSG_ASK), 0);
+    CHECK_INT(world_outcome(PEER_KERN, 7), -1);
+    CHECK_INT(world_outcome(PEER_KERN, 8), OUTCOME_ALLOW);
+    CHECK(!world_recorded("\"outcome\":\"ask\"", "\"push\"", "\"kind\":\"action\""));
+    world.unmeasured = false;
+    CHECK(world_exec(7, "git", "push", 10, 1) && world_commit());
+    CHECK_INT(world_count(MSG_ASK), 1);
+    CHECK(world_recorded("\"outcome\":\"ask\"", "\"sha256\":\"aa\"", "\"kind\":\"action\""));
+}
+
 TEST(asking_and_no)
 {
     struct verdict v;
@@ -546,10 +565,10 @@ TEST(the_world_ends)
 UNIT_MAIN(UNIT(the_policy_loads), UNIT(nothing_is_sent_before_it_is_recorded),
           UNIT(denials_name_the_rule_and_are_told), UNIT(a_record_that_fails_releases_nothing),
           UNIT(the_nth_write_may_fail), UNIT(what_is_sent_out_waits_for_the_disk),
-          UNIT(lines_reach_the_disk_within_a_second), UNIT(asking_and_yes), UNIT(asking_and_no),
-          UNIT(no_answer_is_no), UNIT(the_asker_may_go), UNIT(equal_questions_are_one),
-          UNIT(too_many_questions_are_denied), UNIT(a_yes_is_judged_again),
-          UNIT(freeze_and_kill_reach_the_keeper), UNIT(duty_to_alert),
+          UNIT(lines_reach_the_disk_within_a_second), UNIT(asking_and_yes), UNIT(asking_by_content),
+          UNIT(asking_and_no), UNIT(no_answer_is_no), UNIT(the_asker_may_go),
+          UNIT(equal_questions_are_one), UNIT(too_many_questions_are_denied),
+          UNIT(a_yes_is_judged_again), UNIT(freeze_and_kill_reach_the_keeper), UNIT(duty_to_alert),
           UNIT(names_that_lead_inside_need_a_rule_for_the_address),
           UNIT(names_are_judged_before_they_leave), UNIT(causes_link_programs_and_connections),
           UNIT(notes_follow_their_action), UNIT(a_burst_of_denials_freezes),

@@ -812,6 +812,172 @@ TEST(env_is_taken_away)
     CHECK_INT(world_code(w), 1);
 }
 
+/* ---- by content ---- */
+
+static enum outcome ask_asked(const struct action *a)
+{
+    struct str command = a->field[FIELD_COMMAND].str;
+
+    return a->verb == VERB_EXEC && memmem(command.p, command.n, "asked", 5) != NULL ? OUTCOME_ASK
+                                                                                    : OUTCOME_ALLOW;
+}
+
+static struct world *measured_world(unsigned traps, int (*run)(void *))
+{
+    struct world *w = world_new(traps, true, ask_asked);
+
+    put("asked", "#!/bin/sh\nexit 3\n", 0755);
+    w->measures = true;
+    if (!world_run(w, run, NULL))
+        unit_failed = true;
+    if (unit_failed || w->kern_status != -1)
+        printf("# %s", w->log);
+    return w;
+}
+
+/* The exit code of a child that executes this once `go` is written to. */
+static pid_t start_late(int go[2], char *const argv[])
+{
+    char c;
+
+    if (pipe(go) != 0)
+        return -1;
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    if (read(go[0], &c, 1) == 1)
+        execv(argv[0], argv);
+    _exit(errno == ETXTBSY ? 80 : 81);
+}
+
+static int code_of(pid_t pid)
+{
+    int status;
+
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Changes the script through a mapping that was dirty before, so that its times stay. */
+static int run_changed(char *const argv[], bool change, bool keep)
+{
+    int go[2];
+    pid_t pid = start_late(go, argv);
+    int fd = open("asked", O_RDWR);
+    char *text = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    volatile char *digit = text + 15;
+
+    if (text == MAP_FAILED || pid < 0)
+        return -1;
+    *digit = '3';
+    if (write(go[1], "g", 1) != 1)
+        return -1;
+    usleep(60000);
+    if (change)
+        *digit = '9';
+    if (!keep) {
+        munmap(text, 4096);
+        close(fd);
+    }
+    int code = code_of(pid);
+    close(go[0]);
+    close(go[1]);
+    if (keep) {
+        munmap(text, 4096);
+        close(fd);
+    }
+    return code;
+}
+
+static int agent_measured(void *arg)
+{
+    char *direct[] = {"./asked", NULL};
+    char *given[] = {"/bin/sh", "-e", "asked", NULL};
+
+    (void)arg;
+    if (run_changed(direct, false, false) != 3)
+        return 1;
+    if (run_changed(given, false, false) != 3)
+        return 2;
+    if (run_changed(direct, true, false) != 128 + SIGKILL)
+        return 3;
+    put("asked", "#!/bin/sh\nexit 3\n", 0755);
+    if (run_changed(given, true, false) != 128 + SIGKILL)
+        return 4;
+    put("asked", "#!/bin/sh\nexit 3\n", 0755);
+    if (run_changed(given, false, true) != 128 + SIGKILL)
+        return 5;
+    return 0;
+}
+
+static int agent_unmeasured(void *arg)
+{
+    char *given[] = {"/bin/sh", "-e", "asked", NULL};
+
+    (void)arg;
+    return run_changed(given, true, false);
+}
+
+TEST(script_changed_between_yes_and_run)
+{
+    AUTO_FREE struct world *w = measured_world(TRAP_EXEC, agent_measured);
+
+    CHECK_INT(world_code(w), 0);
+    CHECK_INT(w->kern_status, -1);
+    CHECK(world_saw(w, "measured "));
+    CHECK(world_saw(w, "note killed: the script was changed after it was judged"));
+    CHECK(world_saw(w, "note killed: the script is open for writing"));
+    /* The control: judged by name and times alone, the changed script runs. */
+    put("asked", "#!/bin/sh\nexit 3\n", 0755);
+    w->measures = false;
+    CHECK(world_run(w, agent_unmeasured, NULL));
+    CHECK_INT(world_code(w), 9);
+}
+
+static int agent_held_script(void *arg)
+{
+    char *argv[] = {"./asked", NULL};
+    int go[2];
+    pid_t pid = start_late(go, argv);
+
+    (void)arg;
+    if (write(go[1], "g", 1) != 1)
+        return 1;
+    for (int i = 0; i < 200 && access("started", F_OK) != 0; i++)
+        usleep(10000);
+    if (open("asked", O_WRONLY | O_CLOEXEC) >= 0 || errno != ETXTBSY)
+        return 2;
+    if (truncate("asked", 0) == 0 || errno != ETXTBSY)
+        return 3;
+    if (unlink("asked") == 0 || errno != ETXTBSY)
+        return 4;
+    if (rename("asked", "other") == 0 || errno != ETXTBSY)
+        return 5;
+    if (rename("started", "asked") == 0 || errno != ETXTBSY)
+        return 6;
+    int fd = open("asked", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 7;
+    unlink("started");
+    if (code_of(pid) != 3)
+        return 8;
+    fd = open("asked", O_WRONLY | O_CLOEXEC);
+    return fd >= 0 && unlink("asked") == 0 ? 0 : 9;
+}
+
+TEST(script_stays_while_it_runs)
+{
+    put("asked", "#!/bin/sh\n: > started\nwhile [ -e started ]; do sleep 0.05; done\nexit 3\n",
+        0755);
+    struct world *w = world_new(TRAP_EXEC | TRAP_WRITE, true, ask_asked);
+
+    w->measures = true;
+    CHECK(world_run(w, agent_held_script, NULL));
+    CHECK_INT(world_code(w), 0);
+    CHECK_INT(w->kern_status, -1);
+    free(w);
+}
+
 static void clean(void)
 {
     char command[PATH_MAX + 16];
@@ -850,6 +1016,8 @@ int main(void)
         UNIT(env_is_part_of_the_action),
         UNIT(env_exchanged_while_it_is_judged),
         UNIT(env_is_taken_away),
+        UNIT(script_changed_between_yes_and_run),
+        UNIT(script_stays_while_it_runs),
     };
 
     make_dir();

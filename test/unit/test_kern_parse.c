@@ -161,6 +161,29 @@ TEST(start_of_the_stack)
     CHECK(!parse_start_stack(str_of("7 (a) S 1"), &at));
 }
 
+static int given(const char *interpreter, const char *a, const char *b, const char *c)
+{
+    struct str argv[] = {STR("x"), str_of(a), str_of(b), str_of(c)};
+
+    return parse_given_script(str_of(interpreter), argv, c != NULL ? 4 : b != NULL ? 3 : 2);
+}
+
+TEST(scripts_that_arguments_name)
+{
+    CHECK_INT(given("dash", "run.sh", "-c", NULL), 1);
+    CHECK_INT(given("bash", "-eu", "run.sh", NULL), 2);
+    CHECK_INT(given("bash", "--norc", "--", "-run.sh"), 3);
+    CHECK_INT(given("bash", "-ec", "echo x", NULL), -1);
+    CHECK_INT(given("sh", "-", "x", NULL), -1);
+    CHECK_INT(given("python3.11", "-u", "a.py", "b"), 2);
+    CHECK_INT(given("python3", "-m", "pip", NULL), -1);
+    CHECK_INT(given("perl", "-we", "1", NULL), -1);
+    CHECK_INT(given("node", "--eval=1", "a.js", NULL), -1);
+    CHECK_INT(given("node", "--no-warnings", "a.js", NULL), 2);
+    CHECK_INT(given("git", "push", NULL, NULL), -1);
+    CHECK_INT(given("sh", "", "x", NULL), -1);
+}
+
 /* What the filter hands over, kern can serve. */
 TEST(every_trapped_call_has_a_plan)
 {
@@ -188,5 +211,5 @@ TEST(every_trapped_call_has_a_plan)
 
 UNIT_MAIN(UNIT(status), UNIT(status_with_a_lying_name), UNIT(status_damaged), UNIT(script_lines),
           UNIT(script_lines_too_long), UNIT(loaders), UNIT(what_a_loader_loads), UNIT(last_parts),
-          UNIT(arguments_on_the_stack), UNIT(start_of_the_stack),
+          UNIT(arguments_on_the_stack), UNIT(start_of_the_stack), UNIT(scripts_that_arguments_name),
           UNIT(every_trapped_call_has_a_plan))
