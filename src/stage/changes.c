@@ -110,6 +110,18 @@ static bool changed_since(struct scan *x, const char *path, const struct stat *l
     return !time_before(ctime, when);
 }
 
+/*
+ * Was another folder put in this one's place? A rename moves its ctime but not its mtime; what
+ * happens in a folder moves both. (Something in it that changes later hides that.)
+ */
+static bool was_moved_here(struct scan *x, const char *path, const struct stat *lower,
+                           struct timespec when)
+{
+    struct sig now = sig_of(lower);
+
+    return changed_since(x, path, lower, when) && time_before(now.mtime, now.ctime);
+}
+
 /* From when on a change of the original is one too many. */
 static struct timespec reference(struct scan *x, const struct here *h, const char *name)
 {
@@ -124,8 +136,10 @@ static struct timespec reference(struct scan *x, const struct here *h, const cha
 static void deleted(struct scan *x, const struct here *h, const char *path,
                     const struct stat *lower, struct timespec when)
 {
-    bool conflict = h->t->conflict || changed_since(x, path, lower, when);
+    bool conflict = changed_since(x, path, lower, when);
 
+    if (journal_last(&x->journal, path, NOTE_SETTLED) == NULL)
+        conflict = conflict || h->t->conflict;
     emit(x, path, CHANGE_DELETED, lower, NULL, conflict);
     if (S_ISDIR(lower->st_mode))
         enqueue(x,
@@ -144,15 +158,6 @@ static void close_both(const int fd[2])
     for (int i = 0; i < 2; i++)
         if (fd[i] >= 0)
             (void)close(fd[i]);
-}
-
-static enum origin compare_origin(const struct here *h, const char *name)
-{
-    int fd[2];
-    enum origin o = open_both(h, name, O_PATH, fd) ? origin_of(fd[0], fd[1]) : ORIGIN_UNKNOWN;
-
-    close_both(fd);
-    return o;
 }
 
 static int same_link(const struct here *h, const char *name)
@@ -207,9 +212,9 @@ static void compare_file(struct scan *x, const struct here *h, const char *name,
         unseen(x, path, errno);
     if (same != 0 && same_mode(u, l))
         return;
-    bool conflict = h->t->conflict || changed_since(x, path, l, reference(x, h, name)) ||
-                    (journal_last(&x->journal, path, NOTE_SETTLED) == NULL &&
-                     compare_origin(h, name) == ORIGIN_OTHER);
+    bool conflict = changed_since(x, path, l, reference(x, h, name));
+    if (journal_last(&x->journal, path, NOTE_SETTLED) == NULL)
+        conflict = conflict || h->t->conflict;
     emit(x, path, same != 0 ? CHANGE_MODE : CHANGE_CONTENT, l, u, conflict);
 }
 
@@ -218,16 +223,13 @@ static void compare_folder(struct scan *x, const struct here *h, const char *nam
                            const struct stat *u, const struct stat *l)
 {
     AUTO_CLOSE int upper = openat(h->upper, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    bool opaque = upper >= 0 && is_opaque(upper);
+    /* The agent made it; what is below was hidden by it, or came later. */
+    bool own = upper < 0 || is_opaque(upper) || !is_copied(upper);
     struct timespec when = reference(x, h, name);
-    struct task t = {.path = path, .strict = h->t->strict || opaque, .conflict = h->t->conflict};
+    struct task t = {.path = path, .strict = h->t->strict || own, .conflict = h->t->conflict};
 
-    if (opaque)
-        t.conflict = t.conflict || changed_since(x, path, l, x->s->started);
-    else {
-        enum origin o = compare_origin(h, name);
-        t.conflict = t.conflict || o == ORIGIN_OTHER || o == ORIGIN_NONE;
-    }
+    t.conflict = t.conflict || (own ? changed_since(x, path, l, x->s->started)
+                                    : was_moved_here(x, path, l, when));
     if (!same_mode(u, l))
         emit(x, path, CHANGE_MODE, l, u, t.conflict || changed_since(x, path, l, when));
     enqueue(x, t);
@@ -348,6 +350,12 @@ static void top(struct scan *x)
     enqueue(x, (struct task){.path = ""});
 }
 
+void changes_sort(struct changes *c)
+{
+    if (c->n > 1)
+        qsort(c->list, c->n, sizeof(*c->list), by_path);
+}
+
 bool changes_find(const struct stage *s, struct changes *c, struct err *e)
 {
     struct scan x = {.s = s, .c = c};
@@ -362,8 +370,7 @@ bool changes_find(const struct stage *s, struct changes *c, struct err *e)
     }
     free(x.queue);
     journal_release(&x.journal);
-    if (c->n > 1)
-        qsort(c->list, c->n, sizeof(*c->list), by_path);
+    changes_sort(c);
     if (x.full) {
         changes_release(c);
         return err_set(e, EX_FAIL, "more than %d changes: 'belay discard' drops them all",

@@ -7,12 +7,13 @@
  * removed folder held is listed one by one, so that each can be kept, dropped, or found changed.
  *
  * Has the original changed since the agent first touched it? Overlayfs copies a file up when it
- * is first touched, and the copy's time of birth is then; the original's time of change (ctime)
- * must be older, and its file handle must be the one that overlayfs noted as the copy's origin.
- * Where a birth time says less (what stands in a folder that was removed and made again; file
- * systems without birth times) the session's start takes its place, which is stricter. What
- * belay itself did to the original is known from the journal. A clock that was set back makes
- * this blind to changes in between, as it makes `make`.
+ * is first touched, and the copy's time of birth is then; so the original must not have changed
+ * (ctime) since. Where the birth time says less (what stands in a folder that was removed and
+ * made again; file systems without birth times) the session's start takes its place, which is
+ * stricter. All marks of deletions share one inode, so a deletion counts from the session's
+ * first on. What belay itself did to the original is known from the journal. Not seen: changes
+ * while the clock of the machine was set back; a folder that was put in another's place, holds
+ * older files of the same names, and in which something was changed thereafter.
  */
 #ifndef BELAY_STAGE_CHANGES_H
 #define BELAY_STAGE_CHANGES_H
@@ -51,6 +52,8 @@ struct changes {
 /* Finds all changes. False: nothing can be compared. */
 bool changes_find(const struct stage *s, struct changes *c, struct err *e);
 void changes_release(struct changes *c);
+/* Into the order of struct changes. */
+void changes_sort(struct changes *c);
 /* Pairs deletions and additions of files with the same content. Reads them. */
 void changes_find_renames(const struct stage *s, struct changes *c);
 

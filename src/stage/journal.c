@@ -252,7 +252,11 @@ struct timespec journal_folder_time(const struct journal *j, const char *path,
         const struct note *x = &j->notes[i];
         if (x->kind != NOTE_FOLDER)
             continue;
-        if (known == NULL || !sig_same(known, &x->a))
+        if (x->a.ino == 0) /* belay made it */
+            base = x->a.ctime;
+        else if (known != NULL && sig_same(known, &x->b))
+            continue;
+        else if (known == NULL || !sig_same(known, &x->a))
             base = x->a.ctime;
         known = &x->b;
     }

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stage/origin.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #define XATTR(name) "user.overlay." name
-#define HEAD        21u /* version, magic, length, flags, type, and a UUID of 16 bytes */
-#define MAGIC       0xfb
 
 /* An extended attribute of what an O_PATH descriptor holds. */
 static ssize_t get(int fd, const char *name, void *value, size_t size)
@@ -41,25 +37,9 @@ bool is_opaque(int folder)
     return get(folder, XATTR("opaque"), value, sizeof(value)) == 1 && value[0] == 'y';
 }
 
-enum origin origin_of(int upper, int lower)
+bool is_copied(int fd)
 {
-    unsigned char noted[HEAD + MAX_HANDLE_SZ];
-    union {
-        struct file_handle h;
-        unsigned char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
-    } u;
-    int mount_id;
-    ssize_t n = get(upper, XATTR("origin"), noted, sizeof(noted));
-
-    if (n < 0)
-        return errno == ENODATA ? ORIGIN_NONE : ORIGIN_UNKNOWN;
-    u.h.handle_bytes = MAX_HANDLE_SZ;
-    if (n <= (ssize_t)HEAD || noted[1] != MAGIC || noted[2] != n ||
-        name_to_handle_at(lower, "", &u.h, &mount_id, AT_EMPTY_PATH) != 0)
-        return ORIGIN_UNKNOWN;
-    bool same = u.h.handle_bytes <= (size_t)n - HEAD && noted[4] == u.h.handle_type &&
-                memcmp(noted + HEAD, u.h.f_handle, u.h.handle_bytes) == 0;
-    return same ? ORIGIN_SAME : ORIGIN_OTHER;
+    return get(fd, XATTR("origin"), NULL, 0) >= 0;
 }
 
 bool birth_time(int folder, const char *name, struct timespec *t)

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * copy.h - the content of a file, with its holes, cloned where the file system can.
+ */
+#ifndef BELAY_STAGE_COPY_H
+#define BELAY_STAGE_COPY_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* From the start of `from` to the empty file `to`, `size` bytes. False with errno. */
+bool copy_content(int from, int to, off_t size);
+/* Extended attributes of users, and the access list, of one file for another. */
+void copy_attributes(int from, int to);
+
+#endif
