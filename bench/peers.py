@@ -131,20 +131,35 @@ def make_belay(place, cache):
         text = source.read().replace("${PORT}", str(place.port))
     with open(loopback, "w", encoding="utf-8") as out:
         out.write(text)
-    files = os.path.join(place.top, "bench/files.cedar")
+    policies = {name: os.path.join(place.top, f"bench/{name}.cedar")
+                for name in ("files", "writes", "arguments", "labels")}
+
+    def beside(name):
+        return ["--policy", policies["files"], "--policy", policies[name]]
+
     return [Belay(name, output([binary, "--version"]),
-                  [binary, "run", "--quiet", *policies, "--workspace", place.work, "--"],
+                  [binary, "run", "--quiet", *options, "--workspace", place.work, "--"],
                   network=network, environment=environment, binary=binary)
-            for name, policies, network in (
-                ("belay files", ["--policy", files], False),
+            for name, options, network in (
+                ("belay files", ["--policy", policies["files"]], False),
+                ("belay writes", beside("writes"), False),
+                ("belay arguments", beside("arguments"), False),
+                ("belay labels", beside("labels"), False),
                 ("belay coding", ["--policy", "coding", "--policy", loopback], True))]
+
+
+def make_runsc(place, cache):
+    if not shutil.which("runsc"):
+        raise OSError("not installed, and neither Debian nor npm has it")
+    return [Peer("runsc", output(["runsc", "--version"]),
+                 ["runsc", "--rootless", "--network=none", "do", "--"])]
 
 
 def find(place, cache):
     """The peers that can run a command here, and the reasons of those that cannot."""
     peers, missing = [Peer("bare", platform.release(), [], network=True)], {}
     makers = {"belay": make_belay, "bwrap": make_bwrap, "firejail": make_firejail,
-              "codex": make_codex, "srt": make_srt}
+              "codex": make_codex, "srt": make_srt, "runsc": make_runsc}
     for name, make in makers.items():
         try:
             for peer in make(place, cache):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is measured: one class a kind of row, and the place where it happens."""
+import json
 import os
 import select
 import shutil
@@ -30,6 +31,8 @@ class Place:
         for helper in ("bench-loops", "bench-wire", "bench-tree"):
             shutil.copy(os.path.join(helpers, helper), self.work)
         write_program(os.path.join(self.work, "program"))
+        write_repository(os.path.join(self.work, "repository"))
+        write_packages(os.path.join(self.work, "packages"))
         self.server = None
         self.port = 0
 
@@ -84,6 +87,41 @@ def write_program(folder):
     with open(os.path.join(folder, "build.sh"), "w", encoding="utf-8") as out:
         out.write("cd program && for i in 0 1 2 3 4 5 6 7; do gcc -O1 -c part$i.c || exit 1; done\n"
                   "gcc -o program part*.o\n")
+
+
+def write_repository(folder):
+    """A git repository of 4,000 files in 200 folders."""
+    for i in range(200):
+        os.makedirs(os.path.join(folder, f"part{i}"))
+        for k in range(20):
+            with open(os.path.join(folder, f"part{i}", f"file{k}.txt"), "w", encoding="utf-8") as out:
+                out.write(f"file {k} of part {i}\n" * 40)
+    if shutil.which("git"):
+        git = ["git", "-C", folder, "-c", "user.name=bench", "-c", "user.email=bench@localhost"]
+        for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
+            subprocess.run([*git, *words], check=True, timeout=LIMIT, stdout=subprocess.DEVNULL)
+
+
+def write_packages(folder):
+    """A project with 30 small dependencies that lie beside it, so that no network is needed."""
+    names = [f"dependency{i}" for i in range(30)]
+    for name in names:
+        where = os.path.join(folder, "from", name)
+        os.makedirs(where)
+        with open(os.path.join(where, "package.json"), "w", encoding="utf-8") as out:
+            json.dump({"name": name, "version": "1.0.0", "main": "index.js"}, out)
+        for k in range(20):
+            with open(os.path.join(where, f"file{k}.js"), "w", encoding="utf-8") as out:
+                out.write(f"module.exports = {k};\n" * 20)
+    os.mkdir(os.path.join(folder, "project"))
+    with open(os.path.join(folder, "project/package.json"), "w", encoding="utf-8") as out:
+        json.dump({"name": "project", "version": "1.0.0",
+                   "dependencies": {name: f"file:../from/{name}" for name in names}}, out)
+
+
+NPM_INSTALL = ("cd packages/project && rm -rf node_modules package-lock.json && npm install --offline "
+               "--install-links --ignore-scripts --no-audit --no-fund --no-update-notifier "
+               "--loglevel=error --cache ../cache >&2")
 
 
 class Row:
@@ -180,6 +218,12 @@ ROWS = [
            target="1.6x of bare"),
     Inside("build of 8 files", "ms", ["./bench-loops", "time", "sh", "program/build.sh"], 1e-6,
            target="1.1x of bare", rounds=9),
+    Inside("npm install of 30", "ms", ["./bench-loops", "time", "sh", "-c", NPM_INSTALL], 1e-6,
+           rounds=5),
+    Inside("git status", "ms", ["./bench-loops", "time", "git", "-C", "repository", "status", "-s"],
+           1e-6, rounds=9),
+    Inside("grep -r", "ms", ["./bench-loops", "time", "sh", "-c",
+                             "grep -r 'of part 199' repository >grep.out"], 1e-6, rounds=9),
     Network("bulk throughput", "MiB/s", "bulk", "512", rounds=9),
     Network("connections", "1/s", "connects", "500", rounds=9),
     Kill("kill 1 process", ["1"]),
