@@ -236,5 +236,7 @@ void gate_note(struct asker *a, const struct note *n)
         put_finds(&a->out, n->finds);
     if (n->metered)
         put_usage(&a->out, n);
+    if (n->status > 0)
+        frame_put_int(&a->out, NOTE_TAG_STATUS, n->status);
     post(a);
 }

@@ -41,6 +41,7 @@ struct note {
     uint16_t port;
     uint64_t up, down, ms;
     uint64_t count;   /* 0: absent */
+    unsigned status;  /* of an answer, 0: absent */
     struct str finds; /* a list in frame form; empty: absent */
     bool metered;     /* the amounts below are there */
     uint64_t input, output, cached, microcents;

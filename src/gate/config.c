@@ -182,20 +182,18 @@ static void set_defaults(struct gate_limits *l)
 #undef X
 }
 
-bool gate_config_recv(int sock, struct gate_config *c, struct err *e)
+bool gate_config_read(struct frame_in *f, struct gate_config *c, struct err *e)
 {
-    AUTO_FREE struct frame_in *f = xcalloc(1, sizeof(*f));
     struct frame_field x;
-    enum frame_result r = frame_recv(sock, f, message_fds(MSG_CONFIG));
-    bool ok = r == FRAME_OK && message_permitted(ROLE_KEEPER, ROLE_GATE, PHASE_START, f->type) &&
-              f->type == MSG_CONFIG;
+    enum frame_result r = FRAME_OK;
+    bool ok =
+        message_permitted(ROLE_KEEPER, ROLE_GATE, PHASE_START, f->type) && f->type == MSG_CONFIG;
 
     gate_config_init(c);
     while (ok && (r = frame_next(f, &x)) == FRAME_OK)
         ok = take_field(c, f, &x);
     ok = ok && r == FRAME_EOF && next_fd(f) < 0;
-    if (r == FRAME_OK || r == FRAME_EOF || r == FRAME_BAD)
-        frame_close_fds(f);
+    frame_close_fds(f);
     set_defaults(&c->limits);
     return ok || err_set(e, EX_ROLE, "gate: the keeper sent no usable settings");
 }

@@ -4,21 +4,32 @@
 #include "base/mem.h"
 #include "gate/clock.h"
 #include "gate/dial.h"
+#include "gate/http_door.h"
 #include "gate/refusal.h"
 #include "gate/relay.h"
-#include "gate/sni.h"
+#include "gate/sniff.h"
+#include "gate/socket.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { SWEEP_SECONDS = 5, KEEPALIVE_IDLE = 60, KEEPALIVE_INTERVAL = 20, KEEPALIVE_PROBES = 4 };
+enum {
+    SWEEP_SECONDS = 5,
+    SILENT_MS = 1000, /* a client that says nothing for so long lets the server speak first */
+};
 
-enum conn_state { CONN_ASKING, CONN_LOOKUP, CONN_DIALING, CONN_REFUSING, CONN_RELAY };
+enum conn_state {
+    CONN_ASKING,
+    CONN_LOOKUP,
+    CONN_DIALING,
+    CONN_SNIFFING,
+    CONN_REFUSING,
+    CONN_OPENED,
+    CONN_RELAY
+};
 
 struct conn {
     struct conns *all;
@@ -32,11 +43,16 @@ struct conn {
     uint32_t question;
     struct lookup *lookup;
     struct dial *dial;
+    struct dial_result dialled; /* of an address that is opened; its fd is ours, else -1 */
+    bool only_http;             /* allowed for the sake of requests alone */
+    bool opens;                 /* HTTP and TLS are for the door, not the relay */
+    struct http_door *door;
     struct relay relay;
     int64_t began, active;
     uint64_t seen;                  /* relay_bytes at the last sweep */
     const char *objection;          /* why the inspection refused */
     char refusal[REFUSAL_TEXT_MAX]; /* what the agent is told while REFUSING */
+    uint64_t up, down;              /* bytes through the door */
     /* for the note: the action that allowed it */
     uint32_t id;
     uint64_t event;
@@ -68,8 +84,8 @@ static void note(struct conn *c, const char *error)
                              .text = error != NULL ? error : "",
                              .address = c->address[0] != '\0' ? c->address : NULL,
                              .port = c->target.port,
-                             .up = c->relay.way[0].total,
-                             .down = c->relay.way[1].total,
+                             .up = c->up + c->relay.way[0].total,
+                             .down = c->down + c->relay.way[1].total,
                              .ms = (uint64_t)(clock_ms() - c->began)});
 }
 
@@ -91,10 +107,13 @@ static void forget(struct conn *c)
     all->room(all->arg);
 }
 
-/* Before RELAY: the agent's connection is reset. */
+static void relay(struct conn *c, int fd);
+static void look_up(struct conn *c);
+
+/* Before OPENED and RELAY: the agent's connection is reset. */
 static void drop(struct conn *c, const char *error)
 {
-    assert(c->state != CONN_RELAY);
+    assert(c->state != CONN_RELAY && c->state != CONN_OPENED);
     event_del(&c->watch);
     event_del(&c->grace);
     gate_ask_cancel(c->all->gate->asker, c->question);
@@ -102,6 +121,8 @@ static void drop(struct conn *c, const char *error)
         lookup_cancel(c->lookup);
     if (c->dial != NULL)
         dial_cancel(c->dial);
+    if (c->dialled.fd >= 0)
+        close(c->dialled.fd);
     close_with_reset(c->fd);
     note(c, error);
     forget(c);
@@ -128,17 +149,126 @@ static void on_relay_done(void *arg, const char *error)
     forget(c);
 }
 
-static void prepare_socket(int fd)
+static void on_door_ended(void *arg, const struct http_door_end *end)
 {
-    const int on = 1, idle = KEEPALIVE_IDLE, interval = KEEPALIVE_INTERVAL,
-              probes = KEEPALIVE_PROBES;
+    struct conn *c = arg;
 
-    /* Each is a refinement: the connection works without. */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+    c->up = end->up;
+    c->down = end->down;
+    if (end->refused)
+        c->objection = end->error;
+    note(c, end->error);
+    forget(c);
+}
+
+/* What the agent's requests are judged by stands in the door from now on. */
+static void open_door(struct conn *c, bool tls)
+{
+    struct gate *g = c->all->gate;
+    const struct upstream_wish wish = {.host = c->target.host,
+                                       .named = c->target.named,
+                                       .address = c->target.addrs[0],
+                                       .port = c->target.port,
+                                       .tls = tls,
+                                       .dialled = c->target.dialled,
+                                       .cause = c->event};
+
+    c->door = http_door_new(g, &wish, c->fd, c->id, on_door_ended, c);
+    if (c->door == NULL) {
+        drop(c, "cannot make a certificate");
+        return;
+    }
+    event_del(&c->watch);
+    event_del(&c->grace);
+    if (c->dialled.fd >= 0)
+        upstream_adopt(g->upstreams, &wish, &c->dialled);
+    c->dialled.fd = -1;
+    c->fd = -1;
+    c->state = CONN_OPENED;
+}
+
+/* It speaks something that nobody looks into. */
+static void pass_unread(struct conn *c)
+{
+    int fd = fd_take(&c->dialled.fd);
+
+    if (c->only_http) {
+        if (fd >= 0)
+            close(fd);
+        c->objection = "neither HTTP nor TLS, and nothing else is permitted there";
+        drop(c, c->objection);
+    } else if (fd >= 0) {
+        relay(c, fd);
+    } else {
+        look_up(c);
+    }
+}
+
+static void object(struct conn *c, const char *why)
+{
+    c->objection = why;
+    (void)refusal_tell(c->fd, why);
+    drop(c, why);
+}
+
+static void look(struct conn *c)
+{
+    uint8_t first[SNI_HELLO_MAX + 64];
+    struct sni sni;
+    ssize_t n = recv(c->fd, first, sizeof(first), MSG_PEEK | MSG_DONTWAIT);
+    const char *why;
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        drop(c, "client went away");
+        return;
+    }
+    switch (sniff(first, (size_t)n, &sni)) {
+    case SNIFF_MORE:
+        break;
+    case SNIFF_TLS:
+        why = sni_objection(&sni, c->target.host, c->target.named, c->target.port);
+        if (why != NULL)
+            object(c, why);
+        else
+            open_door(c, true);
+        break;
+    case SNIFF_HTTP:
+        open_door(c, false);
+        break;
+    case SNIFF_OTHER:
+        pass_unread(c);
+        break;
+    case SNIFF_BAD:
+        object(c, "malformed TLS greeting");
+        break;
+    }
+}
+
+/* The client of these speaks first, always. */
+static bool is_web_port(const struct conn *c)
+{
+    return c->target.port == 443 || c->target.port == 80;
+}
+
+/* The verdict asks to look inside. */
+static void open_up(struct conn *c, uint32_t duties)
+{
+    struct timeval patience = {SILENT_MS / 1000, SILENT_MS % 1000 * 1000};
+
+    c->only_http = (duties & DUTY_ONLY_HTTP) != 0;
+    c->opens = true;
+    if (c->all->gate->tls == NULL) {
+        object(c, "belay: this session was started with a policy that opens no connections");
+        return;
+    }
+    if (c->only_http || is_web_port(c))
+        patience = (struct timeval){c->all->gate->limits.head_seconds, 0};
+    event_del(&c->grace);
+    event_add(&c->grace, &patience);
+    c->state = CONN_SNIFFING;
+    look(c);
 }
 
 /* Looks at the first bytes without taking them: if they are TLS, do they name the host that was
@@ -152,15 +282,20 @@ static enum inspect inspect(void *arg, int fd)
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return INSPECT_MORE;
-    switch (sni_parse(first, n > 0 ? (size_t)n : 0, &sni)) {
-    case SNI_NOT_TLS:
+    switch (n > 0 ? sniff(first, (size_t)n, &sni) : SNIFF_OTHER) {
+    case SNIFF_OTHER:
         return INSPECT_PASS;
-    case SNI_MORE:
+    case SNIFF_MORE:
         return INSPECT_MORE;
-    case SNI_OK:
-        c->objection = sni_objection(&sni, c->target.host, c->target.named, c->target.port);
+    case SNIFF_HTTP:
+        c->objection = c->opens ? "HTTP from a client that was silent first" : NULL;
         break;
-    case SNI_BAD:
+    case SNIFF_TLS:
+        c->objection = c->opens
+                           ? "TLS from a client that was silent first"
+                           : sni_objection(&sni, c->target.host, c->target.named, c->target.port);
+        break;
+    case SNIFF_BAD:
         c->objection = "malformed TLS greeting";
         break;
     }
@@ -168,6 +303,17 @@ static enum inspect inspect(void *arg, int fd)
         return INSPECT_PASS;
     (void)refusal_tell(fd, c->objection);
     return INSPECT_REFUSE;
+}
+
+static void relay(struct conn *c, int fd)
+{
+    event_del(&c->watch);
+    event_del(&c->grace);
+    socket_prepare(c->fd);
+    socket_prepare(fd);
+    c->state = CONN_RELAY;
+    c->active = clock_ms();
+    relay_start(&c->relay, c->all->gate->base, c->fd, fd, inspect, on_relay_done, c);
 }
 
 static void on_dialed(void *arg, const struct dial_result *r)
@@ -183,19 +329,14 @@ static void on_dialed(void *arg, const struct dial_result *r)
     if (r->fd < 0 && r->refusal[0] != '\0') {
         memcpy(c->refusal, r->refusal, sizeof(c->refusal));
         refuse(c);
-        return;
-    }
-    if (r->fd < 0) {
+    } else if (r->fd < 0) {
         drop(c, r->error);
-        return;
+    } else if ((r->duties & DUTY_OPEN) != 0 && !c->target.named) {
+        c->dialled = *r;
+        open_up(c, r->duties);
+    } else {
+        relay(c, r->fd);
     }
-    event_del(&c->watch);
-    event_del(&c->grace);
-    prepare_socket(c->fd);
-    prepare_socket(r->fd);
-    c->state = CONN_RELAY;
-    c->active = clock_ms();
-    relay_start(&c->relay, c->all->gate->base, c->fd, r->fd, inspect, on_relay_done, c);
 }
 
 static void dial(struct conn *c)
@@ -218,6 +359,12 @@ static void on_lookup(void *arg, const struct addr *addrs, size_t n, const char 
     dial(c);
 }
 
+static void look_up(struct conn *c)
+{
+    c->state = CONN_LOOKUP;
+    c->lookup = lookup_start(c->all->gate->resolver, &c->host->name, on_lookup, c);
+}
+
 static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
 {
     struct conn *c = arg;
@@ -230,8 +377,10 @@ static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
     }
     c->id = id;
     c->event = c->target.cause = v->event;
-    c->state = CONN_LOOKUP;
-    c->lookup = lookup_start(c->all->gate->resolver, &c->host->name, on_lookup, c);
+    if ((v->duties & DUTY_OPEN) != 0)
+        open_up(c, v->duties);
+    else
+        look_up(c);
 }
 
 static void ask_by_name(struct conn *c)
@@ -256,7 +405,12 @@ static void on_grace(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    drop(c, c->state == CONN_REFUSING ? "not allowed" : "client went away");
+    if (c->state == CONN_SNIFFING && !c->only_http && !is_web_port(c))
+        pass_unread(c);
+    else if (c->state == CONN_SNIFFING)
+        drop(c, "the client said nothing");
+    else
+        drop(c, c->state == CONN_REFUSING ? "not allowed" : "client went away");
 }
 
 /* The agent's side while it is held: an error is its end, a close may be half a close. */
@@ -271,6 +425,8 @@ static void on_watch(evutil_socket_t fd, short what, void *arg)
         drop(c, "client went away");
     else if (c->state == CONN_REFUSING)
         refuse(c);
+    else if (c->state == CONN_SNIFFING)
+        look(c);
     else if ((what & EV_CLOSED) != 0 && !event_pending(&c->grace, EV_TIMEOUT, NULL))
         event_add(&c->grace, &grace);
 }
@@ -305,6 +461,7 @@ void conn_start(struct conns *all, int fd, const struct addr *to, uint16_t port)
 
     c->all = all;
     c->fd = fd;
+    c->dialled.fd = -1;
     c->began = clock_ms();
     c->next = all->head;
     if (c->next != NULL)
@@ -335,6 +492,8 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     (void)what;
     for (struct conn *c = all->head, *next; c != NULL; c = next) {
         next = c->next;
+        if (c->state == CONN_OPENED)
+            http_door_sweep(c->door, now);
         if (c->state != CONN_RELAY)
             continue;
         if (c->seen != relay_bytes(&c->relay)) {
@@ -346,6 +505,13 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
             forget(c);
         }
     }
+}
+
+void conns_reloaded(struct conns *all)
+{
+    for (struct conn *c = all->head; c != NULL; c = c->next)
+        if (c->state == CONN_OPENED)
+            http_door_reloaded(c->door);
 }
 
 struct conns *conns_new(struct gate *g, void (*room)(void *arg), void *arg)

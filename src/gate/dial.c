@@ -15,6 +15,7 @@ struct attempt {
     int fd; /* -1: over or not begun */
     uint32_t id;
     uint64_t event;
+    uint32_t duties;
     struct event ev;
 };
 
@@ -117,6 +118,7 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
     d->result.addr = d->target.addrs[a - d->attempts];
     d->result.id = a->id;
     d->result.event = a->event;
+    d->result.duties = a->duties;
     finish(d);
 }
 
@@ -168,9 +170,11 @@ static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
     d->result.refusal[0] = '\0';
     a->id = id;
     a->event = v->event;
+    a->duties = v->duties;
     d->result.allowed = true;
     d->result.id = id;
     d->result.event = v->event;
+    d->result.duties = v->duties;
     d->result.addr = d->target.addrs[a - d->attempts];
     begin(d, a);
 }

@@ -18,8 +18,8 @@
 struct dial;
 
 struct dial_target {
-    struct str host; /* the resource that is judged; must live as long as the dial */
-    bool named;      /* the agent gave a name */
+    struct str host;    /* the resource that is judged; must live as long as the dial */
+    bool named;         /* the agent gave a name */
     struct str dialled; /* the address that the agent connected to; lives as long as host */
     uint64_t cause;     /* event of the decision on the name, 0: there was none */
     uint16_t port;
@@ -33,6 +33,7 @@ struct dial_result {
     struct addr addr;  /* connected to, or allowed last */
     uint32_t id;       /* of the action about it, for the note; 0 when nothing was allowed */
     uint64_t event;    /* of its verdict */
+    uint32_t duties;   /* likewise */
     const char *error; /* when failed */
     /* when failed and no address was allowed: what the judge said, else \"\" */
     char refusal[REFUSAL_TEXT_MAX];

@@ -137,3 +137,8 @@ struct doors *doors_new(struct gate *g, struct dnsd *dnsd, int tcp4, int tcp6, s
     open_doors(d, true);
     return d;
 }
+
+void doors_reloaded(struct doors *d)
+{
+    conns_reloaded(d->conns);
+}

@@ -18,4 +18,7 @@ struct doors;
 /* Sockets listen, or are -1. NULL and *e on failure. */
 struct doors *doors_new(struct gate *g, struct dnsd *dnsd, int tcp4, int tcp6, struct err *e);
 
+/* Another policy holds. */
+void doors_reloaded(struct doors *d);
+
 #endif

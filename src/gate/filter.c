@@ -50,10 +50,12 @@ void filter_chain_free(struct filter_chain *c)
 
 void filter_resume(struct filter *f)
 {
+    const struct filter_chain *c = f->chain;
+
     assert(f->waits);
     f->waits = false;
     f->resumed = true;
-    f->chain->resume(f->chain->arg);
+    c->resume(c->arg);
 }
 
 static enum filter_result feed_pending(struct filter *f, struct buf *to)

@@ -44,7 +44,8 @@ struct filter_context {
     uint16_t port;
     const struct http_head *request;
     const struct http_head *response; /* NULL for FILTER_UP */
-    uint64_t event; /* of the verdict that allowed the request: the cause of what comes of it */
+    uint64_t event;  /* of the verdict that allowed the request: the cause of what comes of it */
+    uint32_t duties; /* of that verdict */
     /* Set by a maker of FILTER_UP: it will want to read the response, so the server is asked not to
      * compress it. */
     bool *plain;
@@ -77,7 +78,8 @@ struct filter {
 /* Looks at the context and gives a filter, or NULL when it has nothing to look at. */
 typedef struct filter *filter_maker(const struct filter_context *c);
 
-/* After WAIT: the filter can go on. */
+/* After WAIT: the filter can go on. The last thing its caller does: the filter may be gone
+ * afterwards. */
 void filter_resume(struct filter *f);
 
 /* The chain: what the exchange sees. */

@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "gate/dnsd.h"
 #include "gate/door.h"
+#include "gate/exchange.h"
+#include "gate/prepare.h"
 #include "gate/publish.h"
 #include "gate/state.h"
 #include "jail/confine.h"
@@ -171,6 +173,9 @@ static void on_reload(void *arg)
     struct gate *g = arg;
 
     pool_forget_refusals(g->pool);
+    if (g->upstreams != NULL)
+        upstreams_forget(g->upstreams);
+    doors_reloaded(g->doors);
 }
 
 static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
@@ -192,7 +197,10 @@ static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
         return false;
     g->resolver = resolver_new(g->base, &g->hostcfg, g->limits.lookup_ms);
     dnsd = dnsd_new(g, c->udp4, c->udp6, e);
-    return dnsd != NULL && doors_new(g, dnsd, c->tcp4, c->tcp6, e) != NULL && publish_open(g, c, e);
+    if (g->tls != NULL)
+        g->upstreams = upstreams_new(g, &exchange_up_hooks);
+    g->doors = dnsd == NULL ? NULL : doors_new(g, dnsd, c->tcp4, c->tcp6, e);
+    return g->doors != NULL && publish_open(g, c, e);
 }
 
 static bool answer(unsigned type, const char *text)
@@ -212,6 +220,22 @@ static const struct confine confinement = {
     .landlock = CONFINE_FILES | CONFINE_SCOPES,
 };
 
+/* The keeper's first words: PREPARE, if the policy opens anything, and CONFIG. */
+static bool begin(struct gate *g, struct gate_config *c, struct err *e)
+{
+    AUTO_FREE struct frame_in *f = xcalloc(1, sizeof(*f));
+
+    for (;;) {
+        if (frame_recv(ROLE_FD_KEEPER, f, FRAME_MAX_FDS) != FRAME_OK)
+            return err_set(e, EX_ROLE, "gate: the keeper sent no usable settings");
+        if (f->type != MSG_PREPARE || g->tls != NULL)
+            return gate_config_read(f, c, e);
+        g->tls = gate_prepared(ROLE_FD_KEEPER, f, e);
+        if (g->tls == NULL)
+            return false;
+    }
+}
+
 int gate_main(void)
 {
     struct gate *g = xcalloc(1, sizeof(*g)); /* lives to the end of the process */
@@ -220,8 +244,8 @@ int gate_main(void)
 
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    if (!gate_config_recv(ROLE_FD_KEEPER, &config, &e) || !prepare(g, &config, &e) ||
-        !confine_role(&confinement, &e)) {
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* a key will be made before the rest is given up */
+    if (!begin(g, &config, &e) || !prepare(g, &config, &e) || !confine_role(&confinement, &e)) {
         answer(MSG_FAILED, e.text);
         return EX_ROLE;
     }

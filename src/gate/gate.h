@@ -23,14 +23,15 @@
  * NOTE tells what became of things. Frame id: that of the ACTION it belongs to (whose VERDICT
  * said ALLOW), or 0 when the gate refused by itself without asking. Its fields:
  *   MSG_TAG_KIND     bytes: "connection" (one that was allowed has ended, or never came to be),
- *                    "published" (one from the host to a published port has; id 0)
- *                    or "refused" (what the gate turned away by itself; id may be 0)
+ *                    "request" (likewise), "published" (one from the host to a published port has;
+ *                    id 0) or "refused" (what the gate turned away by itself; id may be 0)
  *   MSG_TAG_EVENT    int: the sequence number in that VERDICT, 0 with id 0
  *   MSG_TAG_TEXT     bytes: why it ended or was refused; empty: it ended in order
  *   MSG_TAG_ADDRESS  bytes: the address connected to or tried; absent when none was
  *   MSG_TAG_PORT     int: likewise
  *   NOTE_TAG_UP, NOTE_TAG_DOWN   int: bytes from the agent, bytes to the agent
  *   NOTE_TAG_MS      int: milliseconds from accept to end
+ *   NOTE_TAG_STATUS  int: "request": status of the answer
  *   MSG_TAG_COUNT    int: "refused" with id 0: how many, since the last such note
  * Three more kinds, with what else they say:
  *   "found"          MSG_TAG_LIST: what the detectors found in what came in, each KIND or
@@ -45,6 +46,7 @@
 #define BELAY_GATE_GATE_H
 
 #include "base/err.h"
+#include "base/frame.h"
 #include "policy/message.h"
 
 #include <stdint.h>
@@ -54,6 +56,9 @@
     X(connections, 4096, 1, 16384)    /* at a time; more wait in the listener's queue */        \
     X(pending, 1024, 1, 16384)        /* questions that wait for the judge; more are refused */ \
     X(names_per_second, 100, 1, 5000) /* new names; more are refused and counted */             \
+    X(requests, 8192, 1, 65536)       /* on opened connections at a time; more are refused */   \
+    X(head_seconds, 30, 1, 3600)      /* for the head of a request to come */                   \
+    X(keep_seconds, 300, 1, 86400)    /* an opened connection without a request is closed */    \
     X(idle_seconds, 7200, 1, 604800)  /* a connection without a byte for so long is reset */    \
     X(connect_ms, 10000, 10, 120000)  /* for one address to answer */                           \
     X(lookup_ms, 5000, 10, 60000)     /* for one upstream lookup */
@@ -97,8 +102,9 @@ struct gate_config {
 void gate_config_init(struct gate_config *c);
 /* Keeper: sends CONFIG. */
 bool gate_config_send(int sock, const struct gate_config *c, struct err *e);
-/* Gate: receives it; the descriptors are the caller's, limits are filled in and in range. */
-bool gate_config_recv(int sock, struct gate_config *c, struct err *e);
+/* Gate: reads it from a frame that was received; the descriptors are the caller's, limits are
+ * filled in and in range. */
+bool gate_config_read(struct frame_in *f, struct gate_config *c, struct err *e);
 
 /* The role. Descriptors as in PROTOCOL.md; returns an exit code when the keeper or the judge
  * is gone. */

@@ -9,6 +9,10 @@
 #include "gate/lookup.h"
 #include "gate/pool.h"
 
+struct doors;
+struct tls;
+struct upstreams;
+
 /* What the gate turns away by itself, without a question to the judge. Counted, and told to the
  * judge at most once a second each. REFUSAL(symbol, words for the record) */
 #define REFUSALS(X)                                                 \
@@ -36,6 +40,10 @@ struct gate {
     struct asker *asker;
     struct pool *pool;
     struct resolver *resolver;
+    struct tls *tls; /* NULL: the policy opens nothing */
+    struct doors *doors;
+    struct upstreams *upstreams;     /* connections to servers of what is opened */
+    size_t requests;                 /* of opened connections, alive */
     uint64_t refused[REFUSAL_COUNT]; /* since they were told last */
     struct event *tell;
 };

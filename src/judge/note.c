@@ -42,6 +42,8 @@ static bool note_own(struct note *n, const struct frame_field *x)
         return note_number(n, "down", x);
     case NOTE_TAG_MS:
         return note_number(n, "ms", x);
+    case NOTE_TAG_STATUS:
+        return note_number(n, "status", x);
     case NOTE_TAG_INPUT:
         return note_amount(n, "input", x, &n->input);
     case NOTE_TAG_OUTPUT:

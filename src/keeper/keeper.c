@@ -8,6 +8,7 @@
 #include "judge/judge.h"
 #include "keeper/confine.h"
 #include "keeper/session.h"
+#include "keeper/trust.h"
 #include "kern/kern.h"
 #include "record/record.h"
 
@@ -131,6 +132,7 @@ static bool start_jail(struct keeper *k, int tty, struct err *e)
     const struct keeper_options *o = k->o;
     AUTO_ARENA struct arena a = {0};
     uint16_t inside[PUBLISHED_MAX] = {0};
+    struct trust trust;
     struct termios termios;
     struct jail_plan p = {
         .session = o->id,
@@ -152,6 +154,13 @@ static bool start_jail(struct keeper *k, int tty, struct err *e)
 
     if (o->stage != NULL)
         p.stage = (struct jail_stage){o->workspace, o->stage};
+    if (o->plan->opens) {
+        if (!trust_make(&trust, k->roles->gate.sock, o->settings, o->workspace, o->envp, &a, e))
+            return false;
+        p.files = trust.files;
+        p.nfiles = trust.nfiles;
+        p.envp = trust.envp;
+    }
     p.mounts = mounts_of(o, &p.nmounts, &a);
     for (size_t i = 0; i < o->npublished; i++)
         inside[i] = o->published[i].inside;

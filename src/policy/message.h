@@ -64,6 +64,7 @@ enum message_tag {
     NOTE_TAG_OUTPUT = 37,
     NOTE_TAG_CACHED = 38,
     NOTE_TAG_COST = 39,  /* millionths of a cent */
+    NOTE_TAG_STATUS = 40, /* of an HTTP answer */
     MSG_TAG_CONFIG = 32, /* CONFIG: each role's own settings start here */
 };
 

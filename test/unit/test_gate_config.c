@@ -13,12 +13,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+static bool receive(int sock, struct gate_config *c, struct err *e)
+{
+    AUTO_FREE struct frame_in *f = xcalloc(1, sizeof(*f));
+
+    return frame_recv(sock, f, FRAME_MAX_FDS) == FRAME_OK && gate_config_read(f, c, e);
+}
+
 static int pair[2] = {-1, -1};
 static struct err e;
 
 static bool exchange(const struct gate_config *in, struct gate_config *out)
 {
-    return gate_config_send(pair[0], in, &e) && gate_config_recv(pair[1], out, &e);
+    return gate_config_send(pair[0], in, &e) && receive(pair[1], out, &e);
 }
 
 TEST(settings_arrive)
@@ -61,7 +68,7 @@ static bool received(void (*put)(struct frame_out *), unsigned type)
 
     frame_start(f, (uint16_t)type, 1);
     put(f);
-    return frame_send(pair[0], f, NULL, 0) && gate_config_recv(pair[1], &out, &e);
+    return frame_send(pair[0], f, NULL, 0) && receive(pair[1], &out, &e);
 }
 
 static void nothing(struct frame_out *f)
@@ -93,7 +100,7 @@ TEST(malformed_settings)
     CHECK(!received(wrong_kind, MSG_CONFIG));
     close(pair[0]);
     struct gate_config out;
-    CHECK(!gate_config_recv(pair[1], &out, &e)); /* the keeper is gone */
+    CHECK(!receive(pair[1], &out, &e)); /* the keeper is gone */
     close(pair[1]);
 }
 

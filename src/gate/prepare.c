@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/prepare.h"
+
+#include "base/mem.h"
+#include "gate/tls.h"
+#include "policy/message.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+
+enum { PREPARE_MS = 10000 };
+
+static bool take_pem(struct frame_in *f, struct buf *pem)
+{
+    struct frame_field x;
+
+    while (frame_next(f, &x) == FRAME_OK)
+        if (x.tag == MSG_TAG_TEXT && x.kind == FRAME_BYTES)
+            buf_add(pem, x.bytes.p, x.bytes.n);
+    return pem->n > 0 && !pem->full;
+}
+
+static bool await(int sock)
+{
+    struct pollfd p = {.fd = sock, .events = POLLIN};
+    int n;
+
+    do
+        n = poll(&p, 1, PREPARE_MS);
+    while (n < 0 && errno == EINTR);
+    return n > 0;
+}
+
+bool gate_prepare(int sock, int trust, struct buf *pem, struct err *e)
+{
+    AUTO_FREE struct frame_out *out = xcalloc(1, sizeof(*out));
+    AUTO_FREE struct frame_in *in = xcalloc(1, sizeof(*in));
+
+    frame_start(out, MSG_PREPARE, 1);
+    if (!frame_send(sock, out, &trust, 1))
+        return err_sys(e, EX_ROLE, "the gate cannot be asked for its authority");
+    if (!await(sock) || frame_recv(sock, in, 0) != FRAME_OK ||
+        !message_permitted(ROLE_GATE, ROLE_KEEPER, PHASE_START, in->type) ||
+        in->type != MSG_PREPARED || !take_pem(in, pem))
+        return err_set(e, EX_ROLE, "the gate could not make the session's authority");
+    return true;
+}
+
+struct tls *gate_prepared(int sock, struct frame_in *f, struct err *e)
+{
+    AUTO_FREE struct frame_out *out = xcalloc(1, sizeof(*out));
+    AUTO_BUF struct buf pem = {0};
+    struct tls *t;
+
+    if (f->nfds != 1) {
+        err_set(e, EX_ROLE, "gate: PREPARE without authorities");
+        return NULL;
+    }
+    t = tls_new(fd_take(&f->fds[0]), e);
+    if (t == NULL)
+        return NULL;
+    buf_init(&pem, GATE_PEM_MAX);
+    tls_ca_pem(t, &pem);
+    frame_start(out, MSG_PREPARED, f->id);
+    frame_put_str(out, MSG_TAG_TEXT, buf_str(&pem));
+    if (pem.full || !frame_send(sock, out, NULL, 0)) {
+        err_set(e, EX_ROLE, "gate: cannot hand out the session's certificate");
+        return NULL;
+    }
+    return t;
+}
