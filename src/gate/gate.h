@@ -77,8 +77,9 @@ struct gate_config {
     /* Made in the agent's namespace: TCP sockets that listen, UDP sockets that are bound.
      * -1 when there is none (a kernel without IPv6); not owned, the sender may close them. */
     int tcp4, tcp6, udp4, udp6;
-    /* Servers of the agent's that the host may reach: the way to the jail's init (jail/inward.h), and
-     * listeners on the host's loopback with the port inside that each leads to. Not owned either. */
+    /* Servers of the agent's that the host may reach: the way to the jail's init (jail/inward.h),
+     * and listeners on the host's loopback with the port inside that each leads to. Not owned
+     * either. */
     int inward;
     size_t ndoors;
     struct gate_door {

@@ -15,7 +15,9 @@ static void on_open(void *arg)
     struct http_door *d = arg;
 
     d->h2 = d->link.ssl != NULL && tls_is_h2(d->link.ssl);
-    link_speak(&d->link, http1_new(HTTP_SERVER, d->link.ssl != NULL, &exchange_down_hooks, d));
+    link_speak(&d->link,
+               d->h2 ? http2_new(HTTP_SERVER, true, &exchange_down_hooks, d)
+                     : http1_new(HTTP_SERVER, d->link.ssl != NULL, &exchange_down_hooks, d));
 }
 
 static void on_after(void *arg)

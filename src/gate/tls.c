@@ -26,9 +26,9 @@ struct tls {
     struct session sessions[SESSIONS];
 };
 
-static const unsigned char protocols[] = "\x08http/1.1";
+static const unsigned char protocols[] = "\x02h2\x08http/1.1";
 
-enum { H2_LENGTH = 0 }; /* of "h2" in it, which goes first */
+enum { H2_LENGTH = 3 }; /* of "h2" in it, which goes first */
 
 /* Ours goes first. A client that offers neither does not speak HTTP. */
 static int choose(SSL *ssl, const unsigned char **out, unsigned char *n, const unsigned char *in,

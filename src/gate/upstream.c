@@ -122,7 +122,8 @@ static void on_open(void *arg)
     u->place->unready--;
     if (!h2)
         u->place->one_by_one = true;
-    link_speak(&u->link, http1_new(HTTP_CLIENT, u->link.ssl != NULL, u->all->hooks, u));
+    link_speak(&u->link, h2 ? http2_new(HTTP_CLIENT, true, u->all->hooks, u)
+                            : http1_new(HTTP_CLIENT, u->link.ssl != NULL, u->all->hooks, u));
     serve_soon(u->place);
 }
 
