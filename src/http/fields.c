@@ -131,10 +131,10 @@ struct connection {
 
 static enum http_fault nominate(struct connection *c, struct str token)
 {
-    char *to = c->name[c->n];
-
     if (c->n == NOMINATED_MAX || token.n >= sizeof(c->name[0]))
         return HTTP_CONNECTION;
+    char *to = c->name[c->n];
+
     for (size_t i = 0; i < token.n; i++)
         to[i] = (char)http_token_lower[(unsigned char)token.p[i]];
     to[token.n] = 0;

@@ -105,8 +105,9 @@ static enum http_fault split(struct h2_block *b, struct pseudo *p, struct h2_hea
     *p = (struct pseudo){0};
     out->head = (struct http_head){.fields = out->fields, .length = -1};
     for (size_t i = 0; i < b->n; i++) {
-        struct http_field f = {{b->text.p + b->at[i].name, b->at[i].name_n},
-                               {b->text.p + b->at[i].value, b->at[i].value_n}};
+        const char *text = buf_str(&b->text).p;
+        struct http_field f = {{text + b->at[i].name, b->at[i].name_n},
+                               {text + b->at[i].value, b->at[i].value_n}};
 
         if (i == b->cookie_at)
             f.value = buf_str(&b->cookie);
@@ -239,7 +240,7 @@ enum http_fault h2_read_trailers(struct h2_block *b, struct h2_head *out)
     enum http_fault fault = split(b, &p, out);
 
     for (size_t i = 0; i < b->n && fault == HTTP_FINE; i++)
-        if (b->text.p[b->at[i].name] == ':')
+        if (buf_str(&b->text).p[b->at[i].name] == ':')
             fault = HTTP_PSEUDO;
     for (size_t i = 0; i < out->head.nfields && fault == HTTP_FINE; i++)
         if (!field_trails(out->fields[i].name))

@@ -54,7 +54,7 @@ static const struct http_hooks hooks = {on_head, trace_data, trace_end, trace_ro
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct trace t;
-    AUTO_BUF struct buf start;
+    AUTO_BUF struct buf start = {0};
 
     if (size < 2 || size > 65536)
         return 0;

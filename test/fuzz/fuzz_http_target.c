@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str s = {(const char *)data, size};
     struct http_authority authority;
-    AUTO_BUF struct buf exact, folded, target, again, again_folded;
+    AUTO_BUF struct buf exact = {0}, folded = {0}, target = {0}, again = {0}, again_folded = {0};
     const char *why;
 
     if (http_authority_parse(s, &authority)) {

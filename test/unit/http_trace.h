@@ -86,7 +86,14 @@ static inline void trace_data(void *arg, struct http_stream *s, const void *p, s
     if (!t->in_data)
         buf_puts(&t->log, "data ");
     t->in_data = true;
-    buf_add_safe(&t->log, (struct str){p, n}, n * 4);
+    for (size_t i = 0; i < n; i++) { /* byte by byte: a character may come in two pieces */
+        char c = ((const char *)p)[i];
+
+        if (c >= ' ' && c < 0x7f)
+            buf_add(&t->log, &c, 1);
+        else
+            buf_printf(&t->log, "\\x%02x", (unsigned char)c);
+    }
     if (t->hold)
         t->held += n;
     else
