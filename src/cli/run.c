@@ -2,6 +2,7 @@
 /* run.c - `belay run`: everything up to the moment that the keeper takes over. */
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/credentials.h"
 #include "cli/setup.h"
 #include "cli/staged.h"
 
@@ -29,7 +30,8 @@ static const char help[] =
     "  -e, --env NAME[=VALUE]   pass this environment variable too; may be repeated\n"
     "  -s, --stage              the agent works on an overlay of the workspace; 'belay diff'\n"
     "                           shows what it changed, 'belay keep' takes it over\n"
-    "      --publish [PORT:]PORT  let this host reach a server of the agent's: on its loopback, at\n"
+    "      --publish [PORT:]PORT  let this host reach a server of the agent's: on its loopback, "
+    "at\n"
     "                           the same port or at the one before the colon; may be repeated\n"
     "  -q, --quiet              no notices of belay's own, only errors\n"
     "\n"
@@ -59,7 +61,8 @@ struct run {
     struct published published[PUBLISHED_MAX];
     size_t npublished;
     char id[SESSION_ID_MAX + 1];
-    struct buf folder; /* of the record */
+    struct buf folder;   /* of the record */
+    struct vault *vault; /* values of credentials until the gate has them; NULL: there are none */
 };
 
 static void show_help(void)
@@ -131,11 +134,22 @@ static bool said_extra(const struct run *r, const char *name, size_t n)
     return false;
 }
 
-/* The agent's environment: what the settings pass on, --env, and BELAY_SESSION. */
+/* What a variable that passes would give away, and said so. */
+static bool holds_credential(const struct run *r, const char *entry)
+{
+    const char *name = vault_holds_value(r->vault, str_of(entry));
+
+    if (name != NULL)
+        fprintf(stderr, "belay: the variable %.*s does not pass: it holds credential %s\n",
+                (int)strcspn(entry, "="), entry, name);
+    return name != NULL;
+}
+
+/* The agent's environment: what the settings pass on, --env, placeholders, and BELAY_SESSION. */
 static char **make_environment(struct run *r)
 {
     struct arena *a = &r->setup.arena;
-    size_t n = 0, size = r->nenv_extra + 4;
+    size_t n = 0, size = r->nenv_extra + r->setup.settings.ncredentials + 4;
     char **env;
 
     for (char **v = environ; *v != NULL; v++)
@@ -146,7 +160,7 @@ static char **make_environment(struct run *r)
         const char *name = arena_strndup(a, *v, len);
 
         if (!name_is(*v, "BELAY_SESSION", 13) && !said_extra(r, *v, len) &&
-            settings_env_passes(&r->setup.settings, name))
+            settings_env_passes(&r->setup.settings, name) && !holds_credential(r, *v))
             env[n++] = *v;
     }
     for (size_t i = 0; i < r->nenv_extra; i++) {
@@ -156,7 +170,12 @@ static char **make_environment(struct run *r)
             env[n++] = arena_strndup(a, extra, strlen(extra));
         else if (value != NULL)
             env[n++] = arena_printf(a, "%s=%s", extra, value);
+        if (n > 0 && holds_credential(r, env[n - 1]))
+            n--;
     }
+    for (size_t i = 0; r->vault != NULL && i < r->vault->n; i++)
+        if ((env[n] = credentials_variable(&r->setup, r->vault, i, a)) != NULL)
+            n++;
     env[n++] = arena_printf(a, "BELAY_SESSION=%s", r->id);
     return env;
 }
@@ -175,11 +194,30 @@ static bool check_not_inside(struct err *e)
         outer);
 }
 
+/* Reads the credentials and seals them for the gate. The command line is in the record, and
+ * every process of the jail can read it. */
+static bool take_credentials(struct run *r, char *const *argv, int *sealed, struct err *e)
+{
+    r->vault = credentials_read(&r->setup, e);
+    if (r->vault == NULL)
+        return e->code == 0;
+    for (size_t i = 0; argv[i] != NULL; i++) {
+        const char *name = vault_holds_value(r->vault, str_of(argv[i]));
+
+        if (name != NULL)
+            return err_set(e, EX_POLICY, "argument %zu of the command holds credential %s", i,
+                           name);
+    }
+    *sealed = vault_seal(r->vault, e);
+    return *sealed >= 0;
+}
+
 static int run_session(struct run *r, char **argv, struct err *e)
 {
     struct setup *s = &r->setup;
     AUTO_BUF struct buf runtime = {0}, state = {0};
     AUTO_FREE char *stage = NULL;
+    AUTO_CLOSE int sealed = -1;
     const char *hidden[4] = {0};
     struct farewell farewell;
     struct roles roles;
@@ -189,8 +227,9 @@ static int run_session(struct run *r, char **argv, struct err *e)
     /* The roles start up while the policy is read. */
     if (!check_not_inside(e) || !roles_start(&roles, e))
         return e->code;
-    if (!setup_load(s, e) || !setup_plan(s, e) || !record_folder(r, e) ||
-        !control_folder(&runtime, true, e) || !cli_state_folder(&state, e) ||
+    if (!setup_load(s, e) || !setup_plan(s, e) || !take_credentials(r, argv, &sealed, e) ||
+        !record_folder(r, e) || !control_folder(&runtime, true, e) ||
+        !cli_state_folder(&state, e) ||
         (r->stage && (!stage_create(buf_cstr(&r->folder), s->workspace, &stage, e) ||
                       !farewell_start(&farewell, r->id, buf_cstr(&r->folder), e)))) {
         roles_end(&roles);
@@ -208,6 +247,7 @@ static int run_session(struct run *r, char **argv, struct err *e)
         .agent = s->session.agent.p,
         .argv = argv,
         .envp = make_environment(r),
+        .credentials = &sealed,
         .policy = s->policy,
         .plan = &s->plan,
         .settings = &s->settings,
@@ -218,6 +258,8 @@ static int run_session(struct run *r, char **argv, struct err *e)
         .stage = stage,
         .quiet = r->quiet,
     };
+    vault_free(r->vault); /* the placeholders stand in the environment, the values in `sealed` */
+    r->vault = NULL;
     int code = keeper_run(&o, e);
     if (r->stage)
         farewell_end(&farewell, r->quiet || e->code != 0);
@@ -282,6 +324,7 @@ int cmd_run(int argc, char **argv)
         code = run_session(&r, argv + optind, &e);
         if (e.code != 0)
             (void)cli_fail(&e);
+        vault_free(r.vault);
         setup_release(&r.setup);
         buf_free(&r.folder);
     }

@@ -195,6 +195,13 @@ static bool agent_may_write(const struct setup *s, const char *path)
            (around != NULL && !around->fresh && around->access == PLAN_WRITE);
 }
 
+bool setup_agent_can_read(const struct setup *s, const char *path)
+{
+    const struct plan_mount *m = shown_by(&s->plan, path);
+
+    return m != NULL && !m->fresh && m->access != PLAN_HIDE;
+}
+
 static bool check_own_files(const struct setup *s, struct err *e)
 {
     for (size_t i = 0; i <= s->npolicy_files; i++) {

@@ -41,6 +41,9 @@ const char *setup_default_policy(struct arena *mem);
 bool setup_load(struct setup *s, struct err *e);
 /* The plan for this host; refuses a policy or settings file that the plan lets the agent write. */
 bool setup_plan(struct setup *s, struct err *e);
+/* Does the plan show the agent this file of the host (canonical)? A rule on single files is not
+ * looked at: true where only kern would refuse it. */
+bool setup_agent_can_read(const struct setup *s, const char *path);
 void setup_release(struct setup *s);
 
 #endif

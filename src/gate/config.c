@@ -16,6 +16,7 @@ enum config_tag {
     TAG_SOCKETS = MSG_TAG_CONFIG, /* int: a bit for each of tcp4, tcp6, udp4, udp6, in order */
     TAG_RESOLVERS,                /* list */
     TAG_DOORS, /* list of ports; the way inward and a listener for each come after the sockets */
+    TAG_CREDENTIALS, /* int 1: their memory file comes last */
 #define X(name, value, least, most) TAG_##name,
     GATE_LIMITS(X)
 #undef X
@@ -26,7 +27,7 @@ enum { SOCKETS = 4 };
 void gate_config_init(struct gate_config *c)
 {
     memset(c, 0, sizeof(*c));
-    c->tcp4 = c->tcp6 = c->udp4 = c->udp6 = c->inward = -1;
+    c->tcp4 = c->tcp6 = c->udp4 = c->udp6 = c->inward = c->credentials = -1;
 }
 
 static void put_doors(struct frame_out *f, const struct gate_config *c, int *fds, size_t *nfds)
@@ -49,7 +50,7 @@ static void put_doors(struct frame_out *f, const struct gate_config *c, int *fds
 bool gate_config_send(int sock, const struct gate_config *c, struct err *e)
 {
     const int sockets[SOCKETS] = {c->tcp4, c->tcp6, c->udp4, c->udp6};
-    int fds[SOCKETS + 1 + GATE_DOORS_MAX];
+    int fds[SOCKETS + 2 + GATE_DOORS_MAX];
     size_t nfds = 0;
     int64_t mask = 0;
     AUTO_FREE struct frame_out *f = xcalloc(1, sizeof(*f));
@@ -62,6 +63,10 @@ bool gate_config_send(int sock, const struct gate_config *c, struct err *e)
     frame_start(f, MSG_CONFIG, 1);
     frame_put_int(f, TAG_SOCKETS, mask);
     put_doors(f, c, fds, &nfds);
+    if (c->credentials >= 0) {
+        fds[nfds++] = c->credentials;
+        frame_put_int(f, TAG_CREDENTIALS, 1);
+    }
     frame_list_start(f, TAG_RESOLVERS);
     for (size_t i = 0; i < c->nresolvers && i < GATE_RESOLVERS_MAX; i++)
         frame_list_item(f, str_of(c->resolvers[i]));
@@ -161,6 +166,8 @@ static bool take_field(struct gate_config *c, struct frame_in *f, const struct f
         return take_sockets(c, f, x);
     case TAG_DOORS:
         return take_doors(c, f, x);
+    case TAG_CREDENTIALS:
+        return x->kind == FRAME_INT && c->credentials < 0 && (c->credentials = next_fd(f)) >= 0;
     case TAG_RESOLVERS:
         return take_resolvers(c, x);
 #define X(name, value, least, most) \

@@ -178,6 +178,16 @@ static void on_reload(void *arg)
     doors_reloaded(g->doors);
 }
 
+/* Before the gate reads its first hostile byte, and gives up its files. */
+static bool take_credentials(struct gate *g, struct gate_config *c, struct err *e)
+{
+    if (c->credentials < 0)
+        return true;
+    g->creds = creds_load(c->credentials, e);
+    mem_auto_close(&c->credentials);
+    return g->creds != NULL;
+}
+
 static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
 {
     struct dnsd *dnsd;
@@ -245,7 +255,8 @@ int gate_main(void)
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* a key will be made before the rest is given up */
-    if (!begin(g, &config, &e) || !prepare(g, &config, &e) || !confine_role(&confinement, &e)) {
+    if (!begin(g, &config, &e) || !take_credentials(g, &config, &e) || !prepare(g, &config, &e) ||
+        !confine_role(&confinement, &e)) {
         answer(MSG_FAILED, e.text);
         return EX_ROLE;
     }

@@ -81,6 +81,8 @@ struct gate_config {
      * and listeners on the host's loopback with the port inside that each leads to. Not owned
      * either. */
     int inward;
+    /* Memory file of vault_seal() (vault.h), -1: there are no credentials. The gate wipes it. */
+    int credentials;
     size_t ndoors;
     struct gate_door {
         int listener;

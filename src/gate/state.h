@@ -4,6 +4,7 @@
 #define BELAY_GATE_STATE_H
 
 #include "gate/ask.h"
+#include "gate/creds.h"
 #include "gate/gate.h"
 #include "gate/hostcfg.h"
 #include "gate/lookup.h"
@@ -44,6 +45,7 @@ struct gate {
     struct doors *doors;
     struct upstreams *upstreams;     /* connections to servers of what is opened */
     size_t requests;                 /* of opened connections, alive */
+    struct creds *creds;             /* NULL: none are configured */
     uint64_t refused[REFUSAL_COUNT]; /* since they were told last */
     struct event *tell;
 };

@@ -210,9 +210,11 @@ static bool configure_adapters(struct keeper *k, struct err *e)
     g.tcp6 = k->jail.tcp6;
     g.udp4 = k->jail.udp4;
     g.udp6 = k->jail.udp6;
+    g.credentials = *k->o->credentials;
     bool sent = gate_config_send(k->roles->gate.sock, &g, e);
     doors_close(&k->doors); /* the gate's alone from now on, and so is the way to the jail's init */
     mem_auto_close(&k->jail.inward);
+    mem_auto_close(k->o->credentials);
     return sent;
 }
 

@@ -28,6 +28,7 @@ struct keeper_options {
     const char *workspace, *home, *cwd, *user, *agent; /* as in struct session */
     char *const *argv;                                 /* the command */
     char *const *envp;                                 /* its whole environment */
+    int *credentials; /* memory file of vault_seal(), -1: none; closed once the gate has it */
     const struct policy *policy;
     const struct plan *plan;
     const struct settings *settings;

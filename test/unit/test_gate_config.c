@@ -36,12 +36,14 @@ TEST(settings_arrive)
     gate_config_init(&in);
     in.tcp4 = STDIN_FILENO;
     in.udp6 = STDOUT_FILENO;
+    in.credentials = STDERR_FILENO;
     in.limits.connections = 17;
     in.nresolvers = 1;
     strcpy(in.resolvers[0], "[::1]:5353");
     CHECK(exchange(&in, &out));
     CHECK(out.tcp4 >= 0 && out.tcp6 == -1 && out.udp4 == -1 && out.udp6 >= 0);
     CHECK(out.tcp4 != out.udp6);
+    CHECK(out.credentials >= 0 && out.inward == -1);
     CHECK_INT(out.limits.connections, 17);
     CHECK_INT(out.limits.idle_seconds, 7200);
     CHECK_INT(out.nresolvers, 1);
