@@ -216,6 +216,29 @@ static bool check_own_files(const struct setup *s, struct err *e)
     return true;
 }
 
+/* A command cannot start in a folder that it may not see. */
+static bool check_folder(const struct setup *s, struct err *e)
+{
+    const struct plan_mount *m = shown_by(&s->plan, s->cwd);
+    bool permits = false;
+
+    if (s->command == NULL || strcmp(s->cwd, "/") == 0 ||
+        (m != NULL && m->access != PLAN_HIDE && (!m->fresh || strcmp(m->path, s->cwd) == 0)))
+        return true;
+    for (size_t i = 0; i < policy_rules(s->policy); i++)
+        permits = permits || !policy_rule(s->policy, i).forbid;
+    if (!permits)
+        return err_set(
+            e, EX_POLICY,
+            "the policy only forbids, so the agent could do nothing at all; name one that "
+            "permits beside it: --policy coding --policy %s",
+            s->policies[0]);
+    return err_set(e, EX_POLICY,
+                   "no rule lets the agent read %s, where it would start; permit it, or start from "
+                   "another folder",
+                   s->cwd);
+}
+
 bool setup_plan(struct setup *s, struct err *e)
 {
     struct plan_host host;
@@ -225,7 +248,7 @@ bool setup_plan(struct setup *s, struct err *e)
         !policy_plan(s->policy, &s->session, &host, &s->plan, e))
         return false;
     s->planned = true;
-    return check_own_files(s, e);
+    return check_own_files(s, e) && check_folder(s, e);
 }
 
 void setup_release(struct setup *s)

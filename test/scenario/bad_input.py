@@ -96,7 +96,7 @@ def a_full_disk_stops_the_agent_and_keeps_what_was_recorded(rope):
 
 def a_disk_that_fills_up_stops_the_agent(rope):
     config = rope.file("config/belay.yaml", "watch: {execs: {count: 0}}\n")
-    p = small_disk(rope, "(%s run -c %s -- sh -c 'while :; do /bin/true; done'; echo code $?) & "
+    p = small_disk(rope, "(%s run -c %s -- sh -c 'while :; do : >x; done'; echo code $?) & "
                    "sleep 2; dd if=/dev/zero of=%s/fill bs=1k count=9000 2>/dev/null; wait; "
                    "rm -f %s/fill; %s log verify; echo verify $?; %s log --json -n 1" %
                    (BELAY, config, rope.state, rope.state, BELAY, BELAY), "6m")
@@ -158,8 +158,21 @@ def doctor_says_what_works(rope):
     check(d["usable"] and p.returncode == 0 and len(d["controls"]) > 5, d)
 
 
+def a_policy_that_only_forbids(rope):
+    p = rope.run("true", options=["--policy", "offline"])
+    check(p.returncode == 120 and "--policy coding --policy offline" in p.stderr, p)
+    p = rope.run("true", options=["--policy", "coding", "--policy", "offline"])
+    check(p.returncode == 0, p)
+
+
+def a_folder_that_no_rule_shows(rope):
+    other = rope.folder("elsewhere")
+    p = rope.run("true", options=["--workspace", rope.work], cwd=other)
+    check(p.returncode == 120 and other in p.stderr and "permit it" in p.stderr, p)
+
+
 if __name__ == "__main__":
-    main([a_syntax_error_shows_the_place, an_unknown_entity_type_is_named, an_unknown_action_is_named,
+    main([a_policy_that_only_forbids, a_folder_that_no_rule_shows, a_syntax_error_shows_the_place, an_unknown_entity_type_is_named, an_unknown_action_is_named,
           a_missing_policy_file, a_folder_in_place_of_a_policy, a_policy_in_the_workspace_is_refused,
           settings_with_an_unknown_key, the_home_as_workspace_is_refused,
           a_workspace_that_does_not_exist, no_command, a_state_folder_that_cannot_be_written,
