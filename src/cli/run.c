@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "keeper/control.h"
 #include "keeper/keeper.h"
+#include "keeper/refusals.h"
 #include "keeper/roles.h"
 #include "stage/stage.h"
 
@@ -149,7 +150,7 @@ static bool holds_credential(const struct run *r, const char *entry)
 static char **make_environment(struct run *r)
 {
     struct arena *a = &r->setup.arena;
-    size_t n = 0, size = r->nenv_extra + r->setup.settings.ncredentials + 4;
+    size_t n = 0, size = r->nenv_extra + r->setup.settings.ncredentials + 5;
     char **env;
 
     for (char **v = environ; *v != NULL; v++)
@@ -177,6 +178,7 @@ static char **make_environment(struct run *r)
         if ((env[n] = credentials_variable(&r->setup, r->vault, i, a)) != NULL)
             n++;
     env[n++] = arena_printf(a, "BELAY_SESSION=%s", r->id);
+    env[n++] = arena_printf(a, "BELAY_REFUSALS=%s", REFUSALS_PATH);
     return env;
 }
 

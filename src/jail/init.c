@@ -264,6 +264,10 @@ static int build(struct start *s, struct tree *t, struct err *e)
     if (!tree_make(t, s->plan, e) ||
         !root_enter(t, s->plan->limits.processes, s->plan->stage.folder, e))
         give_up(s, e);
+    if (t->kept >= 0 && !wire_send(s->control, WIRE_KEPT, 0, NULL, &t->kept, 1))
+        _exit(EX_FAIL);
+    mem_auto_close(&t->kept);
+    t->kept = -1;
     if (s->plan->pty_mask != 0 && (terminal = make_terminal(s, e)) < 0)
         give_up(s, e);
     if (!confine_drop_caps(0, e) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)

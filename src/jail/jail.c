@@ -185,7 +185,7 @@ void jail_close(struct jail *jail)
     int *all[] = {&jail->init_pidfd, &jail->requests, &jail->control,  &jail->release,
                   &jail->listener,   &jail->ns_user,  &jail->ns_mount, &jail->tcp4,
                   &jail->tcp6,       &jail->udp4,     &jail->udp6,     &jail->pty,
-                  &jail->inward};
+                  &jail->kept,       &jail->inward};
     struct err ignored;
 
     if (jail->init_pid > 0)

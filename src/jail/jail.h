@@ -130,6 +130,8 @@ struct jail_plan {
     size_t nmounts;
     const struct jail_file *files;
     size_t nfiles;
+    const struct jail_file *kept; /* one more, or NULL: to this the caller can write while the jail
+                                     lives, through jail.kept; nobody inside can */
     struct jail_stage stage;
     const char *cwd;   /* absolute; must be visible inside */
     char *const *argv; /* argv[0] is looked up in envp's PATH, inside, if it has no '/' */
@@ -184,6 +186,7 @@ struct jail {
     int ns_user, ns_mount;      /* for setns(); J itself cannot be opened: it is not dumpable */
     int tcp4, tcp6, udp4, udp6; /* -1 without plan.net; the 6s also on a host without IPv6 */
     int inward;                 /* to J: see inward.h; -1 when nothing is published */
+    int kept;                   /* writes to plan.kept; -1: none */
     int pty;                    /* master side; -1 when pty_mask is 0 */
     int cgroup; /* the jail's own cgroup v2 folder; -1: none, the pid namespace serves */
     int cgroup_parent;

@@ -40,7 +40,8 @@ static int our_folder(struct builder *b, mode_t mode)
     return copy_mount(b->base, name, 0);
 }
 
-static int our_file(struct builder *b, const void *content, size_t n, mode_t mode)
+/* `kept`: takes a descriptor that may write to it; NULL: nobody does. */
+static int our_file(struct builder *b, const void *content, size_t n, mode_t mode, int *kept)
 {
     char name[16];
     AUTO_CLOSE int fd = -1;
@@ -49,6 +50,8 @@ static int our_file(struct builder *b, const void *content, size_t n, mode_t mod
     fd = openat(b->base, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 || !fd_write_all(fd, content, n) || fchmod(fd, mode & 0777) != 0)
         return -1;
+    if (kept != NULL)
+        *kept = fd_take(&fd);
     return copy_mount(b->base, name, 0);
 }
 
@@ -108,13 +111,14 @@ static int make_mount(struct builder *b, const struct node *n)
         mount = our_folder(b, 01777);
         break;
     case NODE_EMPTY:
-        mount = n->folder ? our_folder(b, 0555) : our_file(b, "", 0, 0444);
+        mount = n->folder ? our_folder(b, 0555) : our_file(b, "", 0, 0444, NULL);
         break;
     case NODE_RESOLVER:
-        mount = our_file(b, resolver, strlen(resolver), 0444);
+        mount = our_file(b, resolver, strlen(resolver), 0444, NULL);
         break;
     case NODE_FILE:
-        mount = our_file(b, n->file->bytes, n->file->n, n->file->mode);
+        mount =
+            our_file(b, n->file->bytes, n->file->n, n->file->mode, n->kept ? &b->t->kept : NULL);
         break;
     case NODE_FOLDER:
     case NODE_DEV:

@@ -38,6 +38,7 @@ static void empty(struct jail *j)
                        .udp4 = -1,
                        .udp6 = -1,
                        .inward = -1,
+                       .kept = -1,
                        .pty = -1,
                        .cgroup = -1,
                        .cgroup_parent = -1};
@@ -131,6 +132,9 @@ static bool take_start_message(struct jail *j, struct wire_in *in, struct progre
         return true;
     case WIRE_PTY:
         j->pty = fd_take(&in->fds[0]);
+        return true;
+    case WIRE_KEPT:
+        j->kept = fd_take(&in->fds[0]);
         return true;
     case WIRE_ARMED:
         j->listener = fd_take(&in->fds[0]);

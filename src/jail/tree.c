@@ -288,7 +288,7 @@ static bool file_place_is_bad(const char *path)
 }
 
 /* A file of the plan: where it is shown, whether or not something stands there. False: *e. */
-static bool add_file(struct maker *m, const struct jail_file *file, struct err *e)
+static bool add_file(struct maker *m, const struct jail_file *file, bool kept, struct err *e)
 {
     struct walk w = {.t = m->t};
     struct node *n;
@@ -304,6 +304,7 @@ static bool add_file(struct maker *m, const struct jail_file *file, struct err *
     n = add(m->t, arena_strndup(&m->t->mem, w.path, w.n), NODE_FILE, true);
     n->access = JAIL_READ;
     n->file = file;
+    n->kept = kept;
     fd = open_nolinks(n->path);
     if (fd >= 0 && (!look(n, fd) || n->folder))
         return err_set(e, EX_FAIL, "jail: %s is no file", n->path);
@@ -329,8 +330,10 @@ static bool collect(struct maker *m, const struct jail_plan *plan, struct err *e
         if (!add_path(m, plan->mounts[i].path, NODE_BIND, plan->mounts[i].access, e))
             return false;
     for (size_t i = 0; i < plan->nfiles; i++)
-        if (!add_file(m, &plan->files[i], e))
+        if (!add_file(m, &plan->files[i], false, e))
             return false;
+    if (plan->kept != NULL && !add_file(m, plan->kept, true, e))
+        return false;
     return !plan->net || add_path(m, "/etc/resolv.conf", NODE_RESOLVER, JAIL_READ, e);
 }
 
@@ -456,12 +459,12 @@ bool tree_make(struct tree *t, const struct jail_plan *plan, struct err *e)
 {
     struct maker m = {.t = t};
 
-    *t = (struct tree){.n = 0};
+    *t = (struct tree){.kept = -1};
     if (plan->nmounts > JAIL_MOUNTS_MAX)
         return err_set(e, EX_POLICY, "the policy needs %zu mounts, more than %d", plan->nmounts,
                        JAIL_MOUNTS_MAX);
-    t->nodes = arena_alloc(&t->mem, (plan->nmounts + plan->nfiles + 7) * sizeof(*t->nodes));
-    m.detours = arena_alloc(&t->mem, (plan->nmounts + plan->nfiles + 2) * sizeof(*m.detours));
+    t->nodes = arena_alloc(&t->mem, (plan->nmounts + plan->nfiles + 8) * sizeof(*t->nodes));
+    m.detours = arena_alloc(&t->mem, (plan->nmounts + plan->nfiles + 3) * sizeof(*m.detours));
     if (!collect(&m, plan, e)) {
         tree_release(t);
         return false;
@@ -483,7 +486,8 @@ void tree_release(struct tree *t)
         mem_auto_close(&t->nodes[i].source);
         mem_auto_close(&t->nodes[i].mount);
     }
+    mem_auto_close(&t->kept);
     free(t->links);
     arena_release(&t->mem);
-    *t = (struct tree){.n = 0};
+    *t = (struct tree){.kept = -1};
 }

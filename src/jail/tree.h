@@ -34,6 +34,7 @@ struct node {
     bool ours;   /* built in, not from the plan */
     bool folder; /* what stands there on the host */
     bool device;
+    bool kept;                    /* plan.kept */
     bool staged;                  /* below the NODE_STAGE: part of the overlay */
     const struct jail_file *file; /* NODE_FILE */
     int source;                   /* O_PATH on the host; -1 when there is none */
@@ -49,6 +50,7 @@ struct tree {
     struct arena mem;
     struct node *nodes; /* parents before children; [0] is "/" */
     size_t n;
+    int kept;           /* to the file of the plan that is kept, once made; -1 */
     struct link *links; /* to be made again inside, where their folder is ours */
     size_t nlinks;
 };

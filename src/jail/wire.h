@@ -23,6 +23,7 @@ enum wire_type {
     WIRE_ERROR,   /* J or A: cannot go on; value is the exit code, text says why */
     WIRE_SOCKETS, /* J: the gate's sockets; value has bit i for the i-th of tcp4 tcp6 udp4 udp6 */
     WIRE_PTY,     /* J: the master side */
+    WIRE_KEPT,    /* J: the way to write to the plan's file that is kept */
     WIRE_ARMED,   /* A: confined and waiting; the listener; value is the Landlock ABI, and 256
                      when the listener is WAIT_KILLABLE */
     WIRE_READY,   /* J: confined and serving */

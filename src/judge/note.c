@@ -168,6 +168,8 @@ bool judge_note(struct judge *j, enum judge_peer from, struct frame_in *f, struc
     uint64_t event = record_note(j, from, f->id, &n, e);
     if (event == 0)
         return false;
+    if (from == PEER_KERN && n.kind.n == 0 && n.text.n > 0)
+        tell_noted(j, event, n.text);
     if (str_is(n.kind, "usage"))
         take_usage(j, &n);
     if (str_is(n.kind, "alert"))

@@ -111,6 +111,8 @@ bool judge_event(struct judge *j, struct frame_in *f, struct err *e);
 /* tell.c: messages to the keeper. */
 void tell_denied(struct judge *j, const struct action *a, uint64_t event, struct str rule,
                  struct str reason);
+/* What kern did on its own to an exec that was allowed. */
+void tell_noted(struct judge *j, uint64_t event, struct str text);
 void tell_alert(struct judge *j, uint64_t event, struct str text);
 void tell_stop(struct judge *j, enum outcome outcome, uint64_t event, struct str text);
 void tell_asked(struct judge *j, const struct pending *q, const struct action *a,

@@ -6,12 +6,16 @@
 #define TEXT_MAX       2000u
 #define RULE_MAX       128u
 
-static void tell(struct judge *j, const char *kind, uint64_t event, struct str text)
+/* `error`: name of the errno that goes with a notice, or NULL. */
+static void tell(struct judge *j, const char *kind, uint64_t event, struct str text,
+                 const char *error)
 {
     frame_start(&j->out, MSG_ALERT, 0);
     frame_put_cstr(&j->out, MSG_TAG_KIND, kind);
     frame_put_str(&j->out, MSG_TAG_TEXT, cut_str(text, TEXT_MAX));
     frame_put_int(&j->out, MSG_TAG_EVENT, (int64_t)event);
+    if (error != NULL)
+        frame_put_cstr(&j->out, MSG_TAG_ERRNO, error);
     if (j->notices_held > 0)
         frame_put_int(&j->out, MSG_TAG_COUNT, (int64_t)j->notices_held);
     j->notices_held = 0;
@@ -39,7 +43,23 @@ void tell_denied(struct judge *j, const struct action *a, uint64_t event, struct
         buf_puts(&b, ", ");
     }
     buf_printf(&b, "event %llu)", (unsigned long long)event);
-    tell(j, "notice", event, buf_str(&b));
+    bool network =
+        a->kind != RESOURCE_FILE && a->kind != RESOURCE_PROGRAM && a->kind != RESOURCE_SOCKET;
+    tell(j, "notice", event, buf_str(&b), network ? NULL : "EACCES");
+}
+
+void tell_noted(struct judge *j, uint64_t event, struct str text)
+{
+    AUTO_BUF struct buf b = {0};
+
+    if (j->hooks.slow(j->hooks.arg, PEER_KEEPER)) {
+        j->notices_held++;
+        return;
+    }
+    buf_init(&b, TEXT_MAX);
+    buf_add_safe(&b, text, TEXT_MAX - 64);
+    buf_printf(&b, " (event %llu)", (unsigned long long)event);
+    tell(j, "notice", event, buf_str(&b), NULL);
 }
 
 void tell_alert(struct judge *j, uint64_t event, struct str text)
@@ -48,7 +68,7 @@ void tell_alert(struct judge *j, uint64_t event, struct str text)
 
     buf_init(&b, TEXT_MAX);
     buf_add_safe(&b, text, TEXT_MAX - 16);
-    tell(j, "alert", event, buf_str(&b));
+    tell(j, "alert", event, buf_str(&b), NULL);
 }
 
 void tell_stop(struct judge *j, enum outcome outcome, uint64_t event, struct str text)

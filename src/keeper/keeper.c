@@ -161,6 +161,8 @@ static bool start_jail(struct keeper *k, int tty, struct err *e)
         p.nfiles = trust.nfiles;
         p.envp = trust.envp;
     }
+    const struct jail_file refusals = refusals_file();
+    p.kept = &refusals;
     p.mounts = mounts_of(o, &p.nmounts, &a);
     for (size_t i = 0; i < o->npublished; i++)
         inside[i] = o->published[i].inside;
@@ -175,6 +177,7 @@ static bool start_jail(struct keeper *k, int tty, struct err *e)
     if (!jail_start(&p, &k->jail, e))
         return false;
     k->jailed = true;
+    refusals_start(&k->refusals, k->jail.kept);
     k->agent_pidfd = (int)syscall(SYS_pidfd_open, k->jail.agent_pid, 0);
     if (k->agent_pidfd < 0)
         return err_sys(e, EX_ROLE, "the agent's process");
@@ -311,6 +314,7 @@ static void finish(struct keeper *k)
     roles_end(k->roles);
     mem_auto_close(&k->alert_pipe); /* its runner ends when the pipe does, after the last alert */
     mem_auto_close(&k->agent_pidfd);
+    refusals_end(&k->refusals);
     asks_clear(&k->asks);
     free(k->frozen_why);
     if (k->base != NULL)

@@ -59,6 +59,7 @@ static void on_stop(struct keeper *k, struct frame_in *f)
 static void on_alert(struct keeper *k, struct frame_in *f)
 {
     AUTO_BUF struct buf text = {0};
+    struct str error = {"", 0};
     struct frame_field x;
     bool notice = false;
 
@@ -68,9 +69,12 @@ static void on_alert(struct keeper *k, struct frame_in *f)
             notice = str_is(x.bytes, "notice");
         else if (x.tag == MSG_TAG_TEXT && x.kind == FRAME_BYTES)
             buf_add_safe(&text, x.bytes, 2048);
+        else if (x.tag == MSG_TAG_ERRNO && x.kind == FRAME_BYTES)
+            error = x.bytes;
     }
     if (notice) {
         k->denied++;
+        refusals_add(&k->refusals, time(NULL), error, buf_str(&text));
         people_notice(k, buf_cstr(&text));
     } else {
         people_alert(k, buf_str(&text));

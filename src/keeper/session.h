@@ -10,6 +10,7 @@
 #include "keeper/asks.h"
 #include "keeper/control.h"
 #include "keeper/keeper.h"
+#include "keeper/refusals.h"
 #include "keeper/roles.h"
 #include "keeper/terminal.h"
 
@@ -49,6 +50,7 @@ struct keeper {
     int exec_error; /* errno when the command could not be executed */
 
     struct asks asks;
+    struct refusals refusals;
     struct control *control;
     struct terminal *terminal;
     char

@@ -54,6 +54,7 @@ enum message_tag {
     MSG_TAG_LIST = 14,
     MSG_TAG_ADDRESS = 15, /* NOTE of kern: where process PID is connecting to */
     MSG_TAG_PORT = 16,
+    MSG_TAG_ERRNO = 20,     /* ALERT, notices: what the agent got, "EACCES" */
     MSG_TAG_STARTED = 17,   /* STATUS_IS: seconds since 1970 */
     MSG_TAG_PROCESSES = 18, /* STATUS_IS: processes of the agent now */
     /* NOTE: see gate.h */

@@ -2,9 +2,13 @@
 /* The keeper's parts that need no session: the screen's state, held questions, permits. */
 #include "base/mem.h"
 #include "keeper/asks.h"
+#include "keeper/refusals.h"
 #include "keeper/screen.h"
 #include "policy/message.h"
 #include "unit.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 static bool alternate_after(const char *text)
 {
@@ -95,5 +99,82 @@ TEST(permits_are_as_narrow_as_the_table)
     CHECK(!message_permitted(ROLE_KERN, ROLE_JUDGE, PHASE_RUN, MSG_NONE));
 }
 
-UNIT_MAIN(UNIT(alternate_screen_is_seen), UNIT(questions_are_kept_in_order_and_made_safe),
+/* All that a reader sees. */
+static const char *refusals_text(int fd)
+{
+    static char text[2 * REFUSALS_MAX];
+    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+static size_t count_lines(const char *text, const char *word)
+{
+    size_t n = 0;
+
+    for (; (text = strstr(text, word)) != NULL; text++)
+        n++;
+    return n;
+}
+
+TEST(refusals_are_written_once)
+{
+    struct refusals r;
+    int fd = memfd_create("refusals", MFD_CLOEXEC);
+    struct jail_file file = refusals_file();
+
+    CHECK(write(fd, file.bytes, file.n) == (ssize_t)file.n);
+    refusals_start(&r, fd);
+    refusals_add(&r, 1000, STR("EACCES"), STR("refused: write /a: no (rule x, event 12)"));
+    refusals_add(&r, 1001, STR("EACCES"), STR("refused: write /a: no (rule x, event 13)"));
+    refusals_add(&r, 1001, STR(""), STR("refused: connect to h: no (event 14)\033[2J\nforged"));
+    const char *text = refusals_text(fd);
+    CHECK(memcmp(text, file.bytes, file.n) == 0);
+    CHECK_INT(count_lines(text, "write /a"), 1);
+    CHECK(strstr(text, "1970-01-01T00:16:40Z EACCES refused: write /a: no (rule x, event 12); to "
+                       "ask, tell the person the rule\n") != NULL);
+    CHECK(strstr(text, "\nforged") == NULL && strchr(text, '\033') == NULL);
+    refusals_add(&r, 1000 + REFUSALS_AGAIN, STR("EACCES"),
+                 STR("refused: write /a: no (rule x, event 15)"));
+    CHECK_INT(count_lines(refusals_text(fd), "write /a"), 2);
+    refusals_end(&r);
+    refusals_add(&r, 5000, STR("EACCES"), STR("refused: late"));
+    CHECK(strstr(refusals_text(fd), "late") == NULL);
+    close(fd);
+}
+
+TEST(refusals_are_bounded)
+{
+    struct refusals r;
+    int fd = memfd_create("refusals", MFD_CLOEXEC);
+
+    refusals_start(&r, fd);
+    for (int i = 0; i < 4000; i++) {
+        char line[128];
+
+        (void)snprintf(line, sizeof(line), "refused: write /%d/%060d: no", i, i);
+        refusals_add(&r, 2000 + i / 10, STR("EACCES"), str_of(line));
+    }
+    const char *text = refusals_text(fd);
+    CHECK(strlen(text) <= REFUSALS_MAX && strlen(text) > REFUSALS_MAX / 3);
+    CHECK(strstr(text, "/3999/") != NULL && strstr(text, "/1/") == NULL);
+    CHECK(text[0] == '#' && strncmp(strchr(text, '\n') + 1, "1970-", 5) == 0);
+    CHECK(text[strlen(text) - 1] == '\n');
+    for (int i = 0; i < 100; i++) {
+        char line[64];
+
+        (void)snprintf(line, sizeof(line), "refused: burst %d", i);
+        refusals_add(&r, 9000, STR(""), str_of(line));
+    }
+    refusals_add(&r, 9001, STR(""), STR("refused: after"));
+    text = refusals_text(fd);
+    CHECK_INT(count_lines(text, "refused: burst"), REFUSALS_BURST);
+    CHECK(strstr(text, "(80 more were refused)") != NULL);
+    refusals_end(&r);
+    close(fd);
+}
+
+UNIT_MAIN(UNIT(refusals_are_written_once), UNIT(refusals_are_bounded),
+          UNIT(alternate_screen_is_seen), UNIT(questions_are_kept_in_order_and_made_safe),
           UNIT(too_many_questions_are_refused), UNIT(permits_are_as_narrow_as_the_table))
