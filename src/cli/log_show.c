@@ -94,20 +94,22 @@ static void put_int(struct buf *out, const json_t *object, const char *key, cons
         buf_printf(out, "%s%lld", before, (long long)json_integer_value(v));
 }
 
-static void put_rules(struct buf *out, const json_t *line)
+/* BEFORE one, two AFTER; nothing for a list that is empty. */
+static void put_list(struct buf *out, const json_t *line, const char *key, const char *before,
+                     const char *after)
 {
-    const json_t *rules = json_object_get(line, "rules"), *rule;
+    const json_t *list = json_object_get(line, key), *item;
     size_t i;
 
-    json_array_foreach(rules, i, rule)
+    json_array_foreach(list, i, item)
     {
-        if (!json_is_string(rule))
+        if (!json_is_string(item))
             continue;
-        buf_puts(out, i == 0 ? "  [" : ", ");
-        buf_add_safe(out, str_of(json_string_value(rule)), 64);
+        buf_puts(out, i == 0 ? before : ", ");
+        buf_add_safe(out, str_of(json_string_value(item)), 64);
     }
-    if (json_array_size(rules) > 0)
-        buf_puts(out, "]");
+    if (json_array_size(list) > 0)
+        buf_puts(out, after);
 }
 
 /* "2026-11-22T11:04:33.123456789Z" as 11:04:33.123 */
@@ -118,12 +120,67 @@ static void put_time(struct buf *out, const json_t *line)
     buf_printf(out, "%.12s ", t != NULL && strlen(t) >= 23 ? t + 11 : "??:??:??.???");
 }
 
+static struct str text_of(const json_t *object, const char *key)
+{
+    const json_t *v = json_object_get(object, key);
+
+    return json_is_string(v) ? (struct str){json_string_value(v), json_string_length(v)}
+                             : (struct str){"", 0};
+}
+
+/* POST https://host:8443/path?query */
+static void put_request(struct buf *out, const struct record_line *l, const json_t *context)
+{
+    struct str scheme = text_of(context, "scheme"), query = text_of(context, "query");
+    json_int_t port = json_integer_value(json_object_get(context, "port"));
+
+    buf_add_safe(out, text_of(context, "method"), 24);
+    buf_puts(out, " ");
+    buf_add_safe(out, scheme.n > 0 ? scheme : STR("http"), 8);
+    buf_puts(out, "://");
+    buf_add_safe(out, l->id, 160);
+    if (port != 0 && port != (str_is(scheme, "http") ? 80 : 443))
+        buf_printf(out, ":%lld", (long long)port);
+    buf_add_safe(out, text_of(context, "path"), 160);
+    if (query.n > 0) {
+        buf_puts(out, "?");
+        buf_add_safe(out, query, 80);
+    }
+    put_member(out, context, "credential", "  with credential ", 64);
+}
+
+/* The tool, and what it is called with: the command alone where there is one. */
+static void put_call(struct buf *out, const struct record_line *l, const json_t *context)
+{
+    struct str arguments = text_of(context, "arguments");
+    json_t *parsed = json_loadb(arguments.p, arguments.n, 0, NULL);
+    struct str command = text_of(parsed, "command");
+
+    if (command.n == 0)
+        command = text_of(parsed, "cmd");
+    if (str_is(text_of(context, "op"), "intent"))
+        buf_puts(out, "the model wants ");
+    buf_add_safe(out, l->id, 160);
+    if (command.n > 0 || arguments.n > 0)
+        buf_puts(out, " ");
+    buf_add_safe(out, command.n > 0 ? command : arguments, 160);
+    json_decref(parsed);
+}
+
 static void put_action(struct buf *out, const struct record_line *l)
 {
     const json_t *context = json_object_get(l->json, "context");
     const json_t *command = json_object_get(context, "command");
 
     buf_printf(out, "%-7.*s ", (int)l->verb.n, l->verb.p);
+    if (str_is(l->verb, "request")) {
+        put_request(out, l, context);
+        return;
+    }
+    if (str_is(l->verb, "call")) {
+        put_call(out, l, context);
+        return;
+    }
     if (json_is_string(command))
         buf_add_safe(out, (struct str){json_string_value(command), json_string_length(command)},
                      160);
@@ -147,8 +204,12 @@ void log_line(struct buf *out, const struct record_line *l, bool colour)
     put_member(out, l->json, "event", "", 64);
     put_member(out, l->json, "text", "  ", 512);
     put_int(out, l->json, "count", "  ");
+    put_int(out, l->json, "input", "  tokens in ");
+    put_int(out, l->json, "output", ", out ");
+    put_list(out, l->json, "finds", ": ", "");
+    put_list(out, l->json, "labels", "  the session is now in ", "");
     put_member(out, l->json, "by", "  by ", 64);
-    put_rules(out, l->json);
+    put_list(out, l->json, "rules", "  [", "]");
     if (!str_is(l->outcome, "allow"))
         put_member(out, l->json, "reason", "  ", 300);
     put_int(out, l->json, "pid", "  pid ");

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-void causes_exec(struct causes *c, pid_t pid, uint64_t event)
+void causes_exec(struct causes *c, pid_t pid, uint64_t event, bool led)
 {
     size_t set = (size_t)(unsigned)pid % CAUSES_SETS, way = 0;
 
@@ -19,18 +19,21 @@ void causes_exec(struct causes *c, pid_t pid, uint64_t event)
     }
     c->set[set][way].pid = pid;
     c->set[set][way].event = event;
+    c->set[set][way].led = led;
     c->set[set][way].used = ++c->used;
 }
 
-uint64_t causes_of(struct causes *c, pid_t pid)
+uint64_t causes_of(struct causes *c, pid_t pid, bool *led)
 {
     size_t set = (size_t)(unsigned)pid % CAUSES_SETS;
 
+    *led = false;
     if (pid <= 0)
         return 0;
     for (size_t i = 0; i < CAUSES_WAYS; i++)
         if (c->set[set][i].pid == pid) {
             c->set[set][i].used = ++c->used;
+            *led = c->set[set][i].led;
             return c->set[set][i].event;
         }
     return 0;

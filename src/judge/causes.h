@@ -23,6 +23,7 @@ struct causes {
     uint64_t used; /* counts uses, for the oldest of a set */
     struct {
         pid_t pid; /* 0: free */
+        bool led;
         uint64_t event, used;
     } set[CAUSES_SETS][CAUSES_WAYS];
     struct connect_note {
@@ -33,10 +34,10 @@ struct causes {
     size_t next_connect;
 };
 
-/* Process `pid` runs what event `event` recorded. */
-void causes_exec(struct causes *c, pid_t pid, uint64_t event);
+/* Process `pid` runs what event `event` recorded; `led`: an intent of a model led to it. */
+void causes_exec(struct causes *c, pid_t pid, uint64_t event, bool led);
 /* The event by which `pid` came to run what it runs, 0 if unknown. */
-uint64_t causes_of(struct causes *c, pid_t pid);
+uint64_t causes_of(struct causes *c, pid_t pid, bool *led);
 
 /* kern: process `pid` is connecting to this address, as it sees it. */
 void causes_connect(struct causes *c, int64_t now_ms, pid_t pid, struct str address, int64_t port);

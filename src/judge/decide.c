@@ -126,12 +126,24 @@ void judge_decide(struct judge *j, const struct action *a)
         decide_budget(j, a);
 }
 
+/* Did an intent lead to this program, or to the one that started it? */
+static bool is_led(struct judge *j, const struct action *a)
+{
+    bool led;
+
+    if (causes_of(&j->causes, a->pid, &led) == 0)
+        (void)causes_of(&j->causes, a->parent, &led);
+    return led || intents_is(&j->intents, a->cause);
+}
+
 void judge_granted(struct judge *j, const struct action *a, uint64_t labels, uint64_t event)
 {
     labels_take(&j->labels, j->policy, labels);
     j->session.labels |= labels;
     if (a->verb == VERB_EXEC)
-        causes_exec(&j->causes, a->pid, event);
+        causes_exec(&j->causes, a->pid, event, is_led(j, a));
+    if (a->verb == VERB_CALL && str_is(text_of(a, FIELD_OP), "intent"))
+        intents_add(&j->intents, j->hooks.now_ms(j->hooks.arg), a, event);
     if (is_new_inference(a))
         ledger_request(&j->ledger, j->hooks.now_ms(j->hooks.arg));
     j->session.spent = j->ledger.spent;
@@ -287,6 +299,19 @@ static uint64_t record_action(struct judge *j, const struct action *a, struct er
     return judge_record(j, &ev, e);
 }
 
+/* What the agent itself does carries out what a model wants; what its programs do, they do. */
+static uint64_t find_cause(struct judge *j, const struct action *a)
+{
+    bool led;
+    uint64_t event = causes_of(&j->causes, a->pid, &led), intent = 0;
+
+    if (event == 0)
+        event = causes_of(&j->causes, a->parent, &led);
+    if (!led)
+        intent = intents_match(&j->intents, j->hooks.now_ms(j->hooks.arg), a, j->session.workspace);
+    return intent != 0 ? intent : event;
+}
+
 /* The process, if the adapter could not see it, and the event that led to this one. */
 static void attribute(struct judge *j, struct action *a)
 {
@@ -296,9 +321,7 @@ static void attribute(struct judge *j, struct action *a)
                               a->field[FIELD_PORT].num);
     }
     if (a->cause == 0)
-        a->cause = causes_of(&j->causes, a->pid);
-    if (a->cause == 0)
-        a->cause = causes_of(&j->causes, a->parent);
+        a->cause = find_cause(j, a);
 }
 
 static bool settle(struct judge *j, enum judge_peer from, const struct frame_in *f,

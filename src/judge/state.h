@@ -12,6 +12,7 @@
 
 #include "judge/causes.h"
 #include "judge/core.h"
+#include "judge/intents.h"
 #include "judge/labels.h"
 #include "judge/ledger.h"
 #include "judge/pending.h"
@@ -44,6 +45,7 @@ struct judge {
 
     struct watch watch;
     struct causes causes;
+    struct intents intents;
     struct labels labels;
     struct ledger ledger;
     struct pendings pendings;

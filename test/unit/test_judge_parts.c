@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "judge/causes.h"
+#include "judge/intents.h"
 #include "judge/judge.h"
 #include "judge/pending.h"
 #include "judge/summary.h"
@@ -133,24 +134,57 @@ TEST(hostile_summaries_stay_printable_and_bounded)
     }
 }
 
+static bool command_is(const char *arguments, const char *want)
+{
+    char out[INTENT_COMMAND];
+    size_t n = intent_command(str_of(arguments), out);
+
+    if (n != strlen(want) || memcmp(out, want, n) != 0)
+        printf("# %s -> %.*s\n", arguments, (int)n, out);
+    return n == strlen(want) && memcmp(out, want, n) == 0;
+}
+
+TEST(a_command_is_found_in_hostile_arguments)
+{
+    CHECK(command_is("{\"command\": \"git status\"}", "git status"));
+    CHECK(command_is("{\"cmd\":\"ls  -l\\n\\tx\"}", "ls -l x"));
+    CHECK(command_is("{\"command\":[\"bash\",\"-lc\",\"echo \\\"a b\\\"\"]}", "echo a b"));
+    CHECK(command_is("{\"x\":\"\\\"command\\\": \\\"no\\\"\",\"command\":\"yes\"}", "yes"));
+    CHECK(command_is("{\"command\" : \"it's \\\\ here\"}", "its here"));
+    static const char *const none[] = {"",
+                                       "{}",
+                                       "\"command\"",
+                                       "{\"command\":",
+                                       "{\"command\":5}",
+                                       "{\"command\":[",
+                                       "{\"command\":[5]}",
+                                       "command",
+                                       "\\"};
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        CHECK(command_is(none[i], ""));
+    CHECK(command_is("{\"command\":\"cut", "cut"));
+    CHECK(command_is("{\"command\":[\"a\",\"cut\\", "cut"));
+}
+
 TEST(causes_are_remembered_and_bounded)
 {
+    bool led;
     AUTO_FREE struct causes *c = xcalloc(1, sizeof(*c));
 
-    CHECK_INT(causes_of(c, 5), 0);
-    causes_exec(c, 5, 100);
-    causes_exec(c, 5, 101);
-    CHECK_INT(causes_of(c, 5), 101);
-    CHECK_INT(causes_of(c, 0), 0);
-    causes_exec(c, 0, 7);
-    CHECK_INT(causes_of(c, 0), 0);
+    CHECK_INT(causes_of(c, 5, &led), 0);
+    causes_exec(c, 5, 100, false);
+    causes_exec(c, 5, 101, false);
+    CHECK_INT(causes_of(c, 5, &led), 101);
+    CHECK_INT(causes_of(c, 0, &led), 0);
+    causes_exec(c, 0, 7, false);
+    CHECK_INT(causes_of(c, 0, &led), 0);
     for (int i = 1; i <= 4; i++) { /* the same set: the one not used for longest goes */
-        causes_exec(c, 5 + i * CAUSES_SETS, (uint64_t)(200 + i));
-        CHECK_INT(causes_of(c, 5), 101);
+        causes_exec(c, 5 + i * CAUSES_SETS, (uint64_t)(200 + i), false);
+        CHECK_INT(causes_of(c, 5, &led), 101);
     }
     int left = 0;
     for (int i = 1; i <= 4; i++)
-        left += causes_of(c, 5 + i * CAUSES_SETS) == (uint64_t)(200 + i);
+        left += causes_of(c, 5 + i * CAUSES_SETS, &led) == (uint64_t)(200 + i);
     CHECK_INT(left, 3);
 }
 
@@ -242,5 +276,6 @@ TEST(configuration_round_trips)
 
 UNIT_MAIN(UNIT(arguments_are_shown_as_a_shell_takes_them), UNIT(what_is_not_shown_is_counted),
           UNIT(other_actions_are_shown), UNIT(hostile_summaries_stay_printable_and_bounded),
-          UNIT(causes_are_remembered_and_bounded), UNIT(connections_are_matched_once_and_in_time),
-          UNIT(pending_wraps_round), UNIT(configuration_round_trips))
+          UNIT(a_command_is_found_in_hostile_arguments), UNIT(causes_are_remembered_and_bounded),
+          UNIT(connections_are_matched_once_and_in_time), UNIT(pending_wraps_round),
+          UNIT(configuration_round_trips))

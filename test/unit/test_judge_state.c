@@ -223,6 +223,126 @@ TEST(requests_open_a_host_and_wait_for_the_disk_if_they_change_something)
     }
 }
 
+/* ---- intents ------------------------------------------------------------------------------- */
+
+/* The number of the event that the verdict names; 0: there is none. */
+static uint64_t event_of(enum judge_peer peer, uint32_t id)
+{
+    struct verdict v;
+
+    return world_verdict(peer, id, &v) ? v.event : 0;
+}
+
+static uint64_t wants(uint32_t id, const char *tool, const char *arguments, uint64_t cause)
+{
+    struct action a;
+
+    action_init(&a, VERB_CALL, RESOURCE_TOOL, str_of(tool));
+    action_str(&a, FIELD_OP, STR("intent"));
+    action_str(&a, FIELD_ARGUMENTS, str_of(arguments));
+    a.cause = cause;
+    return world_action(PEER_GATE, id, &a) && world_commit() ? event_of(PEER_GATE, id) : 0;
+}
+
+/* exec of a shell with `-c COMMAND`. */
+static uint64_t runs(uint32_t id, const char *command, pid_t pid, pid_t parent)
+{
+    return world_exec(id, "sh", command, pid, parent) && world_commit() ? event_of(PEER_KERN, id)
+                                                                        : 0;
+}
+
+static bool caused(uint64_t event, uint64_t cause)
+{
+    AUTO_FREE char *seq = xasprintf("\"seq\":%llu,", (unsigned long long)event);
+    AUTO_FREE char *from = xasprintf("\"cause\":%llu,", (unsigned long long)cause);
+    bool good = event != 0 && world_recorded(seq, from, "");
+
+    if (!good)
+        printf("# event %llu is not caused by %llu\n", (unsigned long long)event,
+               (unsigned long long)cause);
+    return good;
+}
+
+/* As Claude Code hands a command to its shell. */
+#define CLAUDE \
+    "source /snap.sh && eval 'git log '\\''--oneline'\\''' < /dev/null && pwd -P >| /tmp/c"
+
+TEST(why_goes_from_the_packet_to_the_model)
+{
+    CHECK(world_run());
+    uint64_t agent = runs(1, "the agent", 10, 1);
+    CHECK(asks(1));
+    uint64_t request = event_of(PEER_GATE, 1);
+    uint64_t bash = wants(2, "agent/Bash", "{\"command\":\"git log '--oneline'\"}", request);
+    CHECK(caused(bash, request));
+    uint64_t shell = runs(2, CLAUDE, 11, 10);
+    CHECK(caused(shell, bash));
+    uint64_t git = runs(3, "git", 12, 11); /* the shell's own child: no further intent */
+    CHECK(caused(git, shell));
+    frame_start(&world_out, MSG_NOTE, 0);
+    frame_put_int(&world_out, MSG_TAG_PID, 12);
+    frame_put_cstr(&world_out, MSG_TAG_ADDRESS, "198.18.0.9");
+    frame_put_int(&world_out, MSG_TAG_PORT, 443);
+    CHECK(world_give(PEER_KERN));
+    CHECK(world_connect(9, "api.example.com", 443, NULL, true) && world_commit());
+    CHECK(caused(event_of(PEER_GATE, 9), git));
+    /* the agent's own doings stay the agent's */
+    CHECK(world_file(20, VERB_WRITE, "/w/notes", 10) && world_commit());
+    CHECK(caused(event_of(PEER_KERN, 20), agent));
+}
+
+TEST(the_intent_that_names_it_is_taken)
+{
+    CHECK(world_run());
+    uint64_t agent = runs(1, "the agent", 10, 1);
+    uint64_t list = wants(2, "agent/Bash", "{\"command\":\"ls /w\"}", 0);
+    uint64_t edit = wants(3, "agent/Edit", "{\"file_path\":\"/w/src/a.c\",\"old\":\"x\"}", 0);
+    uint64_t make = wants(4, "agent/Bash", "{\"command\":[\"bash\",\"-lc\",\"make all\"]}", 0);
+    uint64_t patch =
+        wants(5, "agent/apply_patch", "{\"input\":\"*** Update File: src/b.c\\n\"}", 0);
+    uint64_t fetch = wants(6, "agent/WebFetch", "{\"url\":\"https://api.example.com/x\"}", 0);
+
+    CHECK(caused(runs(2, "bash -lc make all", 11, 10), make));
+    CHECK(caused(runs(3, "bash -c 'ls /w'", 12, 10), list));
+    CHECK(world_file(20, VERB_WRITE, "/w/src/a.c", 10) && world_commit());
+    CHECK(caused(event_of(PEER_KERN, 20), edit));
+    CHECK(world_file(21, VERB_WRITE, "/w/src/a.c", 10) && world_commit()); /* again: the same */
+    CHECK(caused(event_of(PEER_KERN, 21), edit));
+    CHECK(world_file(22, VERB_WRITE, "/w/src/b.c", 10) && world_commit());
+    CHECK(caused(event_of(PEER_KERN, 22), patch));
+    CHECK(world_file(23, VERB_WRITE, "/w/src/b.cc", 10) && world_commit()); /* a longer name */
+    CHECK(caused(event_of(PEER_KERN, 23), agent));
+    CHECK(world_connect(7, "api.example.com", 443, NULL, true) && world_commit());
+    CHECK(caused(event_of(PEER_GATE, 7), fetch));
+}
+
+TEST(a_helper_belongs_to_the_latest_intent_for_a_while)
+{
+    CHECK(world_run());
+    uint64_t agent = runs(1, "the agent", 10, 1);
+    uint64_t grep = wants(2, "agent/Grep", "{\"pattern\":\"x\"}", 0);
+    CHECK(caused(runs(2, "rg", 11, 10), grep));
+    CHECK(caused(runs(3, "rg", 12, 10), agent)); /* it is used up */
+    (void)wants(4, "agent/Grep", "{\"pattern\":\"y\"}", 0);
+    world.ms += 30001;
+    CHECK(caused(runs(5, "rg", 13, 10), agent));
+    uint64_t bash = wants(6, "agent/Bash", "{\"command\":\"sleep 900\"}", 0);
+    world.ms += 599999; /* a person thought about it */
+    CHECK(caused(runs(7, "sleep 900", 14, 10), bash));
+    world.ms += 2;
+    CHECK(caused(runs(8, "sleep 900", 15, 10), agent));
+}
+
+TEST(a_refused_intent_leads_to_nothing)
+{
+    CHECK(world_run());
+    uint64_t agent = runs(1, "the agent", 10, 1);
+    CHECK(wants(2, "agent/Sell", "{\"command\":\"sell it\"}", 0) != 0);
+    CHECK_INT(world_outcome(PEER_GATE, 2), OUTCOME_DENY);
+    CHECK(world_says(MSG_ALERT, MSG_TAG_TEXT, "the model wants agent/Sell"));
+    CHECK(caused(runs(2, "sell it", 11, 10), agent));
+}
+
 TEST(the_world_ends)
 {
     world_close();
@@ -235,4 +355,6 @@ UNIT_MAIN(UNIT(a_rule_ends_what_costs_too_much), UNIT(a_budget_holds_without_a_r
           UNIT(what_comes_in_is_a_label), UNIT(another_policy_forgets_nothing),
           UNIT(an_adapter_can_alert_people),
           UNIT(requests_open_a_host_and_wait_for_the_disk_if_they_change_something),
-          UNIT(the_world_ends))
+          UNIT(why_goes_from_the_packet_to_the_model), UNIT(the_intent_that_names_it_is_taken),
+          UNIT(a_helper_belongs_to_the_latest_intent_for_a_while),
+          UNIT(a_refused_intent_leads_to_nothing), UNIT(the_world_ends))
