@@ -40,6 +40,7 @@ struct h1 {
     bool live;
     bool began;     /* server: the final head was sent */
     bool out_ended; /* all of the message was given */
+    bool broken;    /* it did not keep to the length that its head gave */
     bool wants_room;
     bool old;  /* the client speaks HTTP/1.0 */
     bool last; /* the connection ends with this stream */
@@ -64,7 +65,7 @@ static void stream_begin(struct h1 *h)
 {
     h->s.arg = NULL;
     h->live = true;
-    h->began = h->out_ended = h->wants_room = false;
+    h->began = h->out_ended = h->broken = h->wants_room = false;
     h->untaken = 0;
     h->informational = 0;
 }
@@ -100,6 +101,10 @@ static void settle(struct h1 *h)
 {
     if (!h->live || !h->out_ended || h->out.n > 0)
         return;
+    if (h->broken) {
+        stream_over(h, false, HTTP_RESET_LOST);
+        return;
+    }
     if (h->reading == READ_WAIT) {
         stream_over(h, true, HTTP_RESET_CANCEL);
     } else if (is_server(h) || h->writing == H1_RAW) {
@@ -425,11 +430,14 @@ static size_t h1_send(struct http_stream *s, const char *p, size_t n)
         h1_write_chunk(&h->out, p, n);
         return n;
     }
+    size_t fits = n;
+
     if (h->writing == H1_LENGTH) {
-        assert(n <= h->left);
-        h->left -= n;
+        fits = n < h->left ? n : (size_t)h->left;
+        h->broken = h->broken || fits < n;
+        h->left -= fits;
     }
-    queue_add(&h->out, p, n);
+    queue_add(&h->out, p, fits);
     return n;
 }
 
@@ -437,7 +445,8 @@ static void h1_end(struct http_stream *s, const struct http_field *trailers, siz
 {
     struct h1 *h = h1_of(s->c);
 
-    assert(h->live && !h->out_ended && h->left == 0);
+    assert(h->live && !h->out_ended);
+    h->broken = h->broken || h->left > 0;
     if (h->writing == H1_CHUNKED)
         h1_write_last_chunk(&h->out, trailers, n);
     h->out_ended = true;

@@ -28,6 +28,7 @@ struct h2_stream {
     bool bodiless;  /* what is given of a body is dropped */
     bool out_ended; /* all of the message was given */
     bool in_ended;  /* the peer's message is whole */
+    bool broken;    /* it did not keep to the length that its head gave */
     bool waits;     /* nghttp2 waits for http_send() */
     bool wants_room;
 };

@@ -4,10 +4,10 @@
 #include <time.h>
 
 /*
- * What a peer may do without carrying anything: the tokens it has at first, and those that come back
- * each second. nghttp2 has limits of its own for some floods (see h2.c); this one counts all but
- * frames of unknown types, which are skipped and make us do nothing. A frame is one of PING, SETTINGS,
- * PRIORITY, WINDOW_UPDATE, CONTINUATION, and empty DATA.
+ * What a peer may do without carrying anything: the tokens it has at first, and those that come
+ * back each second. nghttp2 has limits of its own for some floods (see h2.c); this one counts all
+ * but frames of unknown types, which are skipped and make us do nothing. A frame is one of PING,
+ * SETTINGS, PRIORITY, WINDOW_UPDATE, CONTINUATION, and empty DATA.
  */
 #define PATIENCE        2000.0
 #define PATIENCE_BACK   500.0
@@ -248,6 +248,8 @@ static enum http_reset reason(uint32_t error)
     case NGHTTP2_NO_ERROR:
     case NGHTTP2_CANCEL:
         return HTTP_RESET_CANCEL;
+    case NGHTTP2_INTERNAL_ERROR:
+        return HTTP_RESET_LOST;
     default:
         return HTTP_RESET_PROTOCOL;
     }

@@ -59,6 +59,8 @@ static ssize_t read_data(nghttp2_session *session, int32_t id, uint8_t *to, size
     }
     if (!s->out_ended || s->out.n > 0)
         return (ssize_t)n;
+    if (s->broken)
+        return n > 0 ? (ssize_t)n : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* a reset */
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (s->ntrailers > 0) {
         f.n = 0;
@@ -164,11 +166,14 @@ size_t h2_send(struct http_stream *st, const char *p, size_t n)
     }
     if (n == 0)
         return 0;
+    size_t fits = n;
+
     if (s->left >= 0) {
-        assert((int64_t)n <= s->left);
-        s->left -= (int64_t)n;
+        fits = (int64_t)n < s->left ? n : (size_t)s->left;
+        s->broken = s->broken || fits < n;
+        s->left -= (int64_t)fits;
     }
-    queue_add(&s->out, p, n);
+    queue_add(&s->out, p, fits);
     resume(s);
     return n;
 }
@@ -179,7 +184,8 @@ void h2_end(struct http_stream *st, const struct http_field *trailers, size_t n)
 
     if (s->bodiless)
         return;
-    assert(!s->out_ended && s->left <= 0);
+    assert(!s->out_ended);
+    s->broken = s->broken || s->left > 0;
     s->out_ended = true;
     if (n > 0)
         s->trailers = arena_alloc(&s->memory, n * sizeof(*trailers));

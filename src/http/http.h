@@ -124,9 +124,10 @@ struct http_stream *http_request(struct http_conn *c, const struct http_head *he
 /* Server: the response, after any informational ones. False: the head holds what may not be sent
  * (nothing was; another may be tried). */
 bool http_respond(struct http_stream *s, const struct http_head *head);
-/* Both: the body, of the length that the head gave, if it did (asserted); not after a head with
- * `end`. How many bytes were taken: the rest after `room`. The body of a response that has none (to
- * HEAD, 204, 304) is taken and dropped. */
+/* Both: the body; not after a head with `end`. How many bytes were taken: the rest after `room`.
+ * The body of a response that has none (to HEAD, 204, 304) is taken and dropped. One that does not
+ * keep to the length that the head gave is cut off there, and its stream ends as one that was lost.
+ */
 size_t http_send(struct http_stream *s, const void *p, size_t n);
 /* Trailers that may not be sent are left out. A response may end before its request: then the rest
  * of the request is not waited for. */

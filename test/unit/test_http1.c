@@ -554,6 +554,26 @@ TEST(resets)
     CHECK_STR(buf_cstr(&t.log), "over lost\n");
 }
 
+/* What is given as a body is not what its head said. */
+TEST(bodies_that_break_their_word)
+{
+    struct http_head head = {.status = 200, .length = 5};
+
+    for (int i = 0; i < 2; i++) {
+        setup(HTTP_SERVER);
+        t.answer = NULL;
+        FEED("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        CHECK(http_respond(t.s, &head));
+        CHECK_INT(http_send(t.s, "hello, world", i == 0 ? 3 : 12), i == 0 ? 3 : 12);
+        http_end(t.s, NULL, 0);
+        trace_drain(&t, conn);
+        CHECK_STR(buf_cstr(&t.log), "head GET http a.test / end\nover lost\n");
+        CHECK_STR(buf_cstr(&t.sent), i == 0 ? "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhel"
+                                            : "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+        CHECK(http_closing(conn));
+    }
+}
+
 TEST(shut)
 {
     setup(HTTP_SERVER);
@@ -686,5 +706,6 @@ UNIT_MAIN(UNIT(malformed), UNIT(malformed_in_pieces), UNIT(a_server_says_what_is
           UNIT(what_is_written), UNIT(what_is_not_written), UNIT(responses),
           UNIT(responses_that_end_with_the_connection), UNIT(a_client_that_goes),
           UNIT(responses_to_head), UNIT(an_early_response), UNIT(informational_floods),
-          UNIT(websockets), UNIT(websockets_upstream), UNIT(resets), UNIT(shut), UNIT(large_heads),
+          UNIT(websockets), UNIT(websockets_upstream), UNIT(resets),
+          UNIT(bodies_that_break_their_word), UNIT(shut), UNIT(large_heads),
           UNIT(extensions_without_end), UNIT(round_trip))

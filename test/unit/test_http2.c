@@ -380,6 +380,27 @@ TEST(resets)
     CHECK(http_can_request(j.client));
 }
 
+/* What is given as a body is not what its head said. */
+TEST(bodies_that_break_their_word)
+{
+    struct http_head head = secure(), answer = {.status = 200, .length = 5};
+
+    for (int i = 0; i < 2; i++) {
+        join();
+        http_request(j.client, &head);
+        flow();
+        CHECK(http_respond(j.b.s, &answer));
+        CHECK_INT(http_send(j.b.s, "hello, world", i == 0 ? 3 : 12), i == 0 ? 3 : 12);
+        http_end(j.b.s, NULL, 0);
+        flow();
+        CHECK_STR(buf_cstr(&j.b.log), "head GET https a.test / end\nover lost\n");
+        CHECK_INT(j.a.ends, 0);
+        CHECK_INT(j.a.overs, 1);
+        CHECK(strstr(buf_cstr(&j.a.log), "over in order") == NULL);
+        CHECK(http_can_request(j.client));
+    }
+}
+
 TEST(shut)
 {
     struct http_head head = secure(), answer = {.status = 200, .length = -1, .end = true};
@@ -749,8 +770,9 @@ TEST(what_is_not_written)
 
 UNIT_MAIN(UNIT(malformed), UNIT(requests), UNIT(bodies), UNIT(malformed_bodies),
           UNIT(malformed_frames), UNIT(in_pieces), UNIT(round_trip), UNIT(responses_to_head),
-          UNIT(an_early_response), UNIT(resets), UNIT(shut), UNIT(cut), UNIT(streams_at_a_time),
-          UNIT(windows), UNIT(a_stream_that_is_over_gives_its_window_back), UNIT(flood_of_resets),
+          UNIT(an_early_response), UNIT(resets), UNIT(bodies_that_break_their_word), UNIT(shut),
+          UNIT(cut), UNIT(streams_at_a_time), UNIT(windows),
+          UNIT(a_stream_that_is_over_gives_its_window_back), UNIT(flood_of_resets),
           UNIT(flood_of_malformed), UNIT(floods_of_frames), UNIT(floods_in_one_piece),
           UNIT(who_does_not_read), UNIT(flood_of_continuations), UNIT(bomb_of_fields),
           UNIT(windows_of_zero), UNIT(informational_floods), UNIT(what_is_not_written))
