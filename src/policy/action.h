@@ -77,8 +77,9 @@ struct verdict {
 };
 
 /*
- * What a verdict asks of the adapter. OPEN, ONLY_HTTP, SCAN and CALLS come with a connection
- * that is allowed, SCAN and CALLS with every request too: they follow the policy of the moment.
+ * What a verdict asks of the adapter. OPEN, ONLY_HTTP, SCAN, LABELS and CALLS come with a
+ * connection that is allowed, the last three with every request too: they follow the policy of the
+ * moment.
  */
 enum duty {
     DUTY_ALERT = 1,
@@ -89,8 +90,10 @@ enum duty {
     DUTY_INJECT = 32,    /* put in the credential that `inject` names */
     DUTY_SCAN = 64,      /* a rule looks at what payloads carry: judge findings before they leave */
     DUTY_CALLS = 128,    /* a rule speaks of calls: judge a tool use before it is passed on */
+    DUTY_LABELS = 512,   /* a rule mentions a label that detectors give: tell what comes in */
+    DUTY_MARK = 1024,    /* what is read is labelled, and carried data is looked at: tell its marks */
 };
-#define DUTY_ALL 255u
+#define DUTY_ALL 2047u
 
 const char *verb_name(enum verb v);
 const char *verb_group(enum verb v); /* "" when in none */

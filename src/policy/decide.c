@@ -180,12 +180,27 @@ static void conclude(const struct asked *q, struct tally *t, struct decision *d)
     }
 }
 
-/* How the gate is to treat what may go on. */
-static void add_gate_duties(const struct asked *q, struct decision *d)
+/* Does a rule speak of a label that the gate's detectors give? */
+static bool has_detected_labels(const struct policy *p)
+{
+    static const char *const names[] = {"secret", "personal", "instructions", "unscanned",
+                                        "encoded"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (policy_label(p, str_of(names[i])) >= 0)
+            return true;
+    return false;
+}
+
+/* How the gate, and kern with what is labelled, are to treat what may go on. */
+static void add_duties(const struct asked *q, struct decision *d)
 {
     const struct action *a = q->action;
     bool connect = a->verb == VERB_CONNECT && a->kind == RESOURCE_HOST;
 
+    if (d->outcome <= OUTCOME_ASK && a->verb == VERB_READ && d->labels != 0 &&
+        policy_looks_at(q->p, FIELD_CARRIES))
+        d->duties |= DUTY_MARK;
     if (d->outcome > OUTCOME_ASK || (!connect && a->verb != VERB_REQUEST))
         return;
     if (connect && ((d->duties & DUTY_ONLY_HTTP) != 0 ||
@@ -193,6 +208,8 @@ static void add_gate_duties(const struct asked *q, struct decision *d)
         d->duties |= DUTY_OPEN;
     if (policy_looks_at(q->p, FIELD_CARRIES))
         d->duties |= DUTY_SCAN;
+    if (has_detected_labels(q->p))
+        d->duties |= DUTY_LABELS;
     if (q->p->calls)
         d->duties |= DUTY_CALLS;
 }
@@ -212,7 +229,7 @@ static void decide_cedar(const struct asked *q, struct decision *d)
         take_errors(p, &p->units[i], &a, &t, d);
     }
     conclude(q, &t, d);
-    add_gate_duties(q, d);
+    add_duties(q, d);
 }
 
 static void start(struct decision *d)
