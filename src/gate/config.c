@@ -15,6 +15,10 @@
 enum config_tag {
     TAG_SOCKETS = MSG_TAG_CONFIG, /* int: a bit for each of tcp4, tcp6, udp4, udp6, in order */
     TAG_RESOLVERS,                /* list */
+    TAG_DETECT_ENTROPY,           /* int */
+    TAG_DETECT_NAMES,             /* int */
+    TAG_DETECT_OFF,               /* list */
+    TAG_DETECT_ALLOW,             /* list */
     TAG_DOORS, /* list of ports; the way inward and a listener for each come after the sockets */
     TAG_CREDENTIALS, /* int 1: their memory file comes last */
 #define X(name, value, least, most) TAG_##name,
@@ -47,6 +51,22 @@ static void put_doors(struct frame_out *f, const struct gate_config *c, int *fds
     frame_list_end(f);
 }
 
+static void put_list(struct frame_out *f, uint8_t tag, const struct settings_list *list)
+{
+    frame_list_start(f, tag);
+    for (size_t i = 0; i < list->n; i++)
+        frame_list_item(f, str_of(list->item[i]));
+    frame_list_end(f);
+}
+
+static void put_detect(struct frame_out *f, const struct gate_config *c)
+{
+    frame_put_int(f, TAG_DETECT_ENTROPY, c->detect_entropy);
+    frame_put_int(f, TAG_DETECT_NAMES, c->detect_names);
+    put_list(f, TAG_DETECT_OFF, &c->detect_off);
+    put_list(f, TAG_DETECT_ALLOW, &c->detect_allow);
+}
+
 bool gate_config_send(int sock, const struct gate_config *c, struct err *e)
 {
     const int sockets[SOCKETS] = {c->tcp4, c->tcp6, c->udp4, c->udp6};
@@ -71,6 +91,7 @@ bool gate_config_send(int sock, const struct gate_config *c, struct err *e)
     for (size_t i = 0; i < c->nresolvers && i < GATE_RESOLVERS_MAX; i++)
         frame_list_item(f, str_of(c->resolvers[i]));
     frame_list_end(f);
+    put_detect(f, c);
 #define X(name, value, least, most) frame_put_int(f, TAG_##name, c->limits.name);
     GATE_LIMITS(X)
 #undef X
@@ -101,6 +122,42 @@ static bool take_resolvers(struct gate_config *c, const struct frame_field *x)
                  item.p);
     }
     return true;
+}
+
+static bool take_list(struct settings_list *list, const struct frame_field *x)
+{
+    struct str rest = x->bytes, item;
+    size_t n = 0;
+
+    if (x->kind != FRAME_LIST || list->item != NULL)
+        return false;
+    while (frame_list_next(&rest, &item) == FRAME_OK)
+        n++;
+    rest = x->bytes;
+    list->item = xcalloc(n + 1, sizeof(*list->item));
+    while (frame_list_next(&rest, &item) == FRAME_OK)
+        list->item[list->n++] = xasprintf("%.*s", (int)item.n, item.p);
+    return true;
+}
+
+static bool take_number(int64_t *number, const struct frame_field *x, int64_t most)
+{
+    *number = x->num;
+    return x->kind == FRAME_INT && x->num >= 0 && x->num <= most;
+}
+
+static void free_list(struct settings_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        free((void *)(uintptr_t)list->item[i]);
+    free(list->item);
+    *list = (struct settings_list){0};
+}
+
+void gate_config_free(struct gate_config *c)
+{
+    free_list(&c->detect_off);
+    free_list(&c->detect_allow);
 }
 
 /* The next descriptor that came with the frame; -1: there is none. */
@@ -170,6 +227,14 @@ static bool take_field(struct gate_config *c, struct frame_in *f, const struct f
         return x->kind == FRAME_INT && c->credentials < 0 && (c->credentials = next_fd(f)) >= 0;
     case TAG_RESOLVERS:
         return take_resolvers(c, x);
+    case TAG_DETECT_ENTROPY:
+        return take_number(&c->detect_entropy, x, 800);
+    case TAG_DETECT_NAMES:
+        return take_number(&c->detect_names, x, 1000000);
+    case TAG_DETECT_OFF:
+        return take_list(&c->detect_off, x);
+    case TAG_DETECT_ALLOW:
+        return take_list(&c->detect_allow, x);
 #define X(name, value, least, most) \
     case TAG_##name:                \
         return take_limit(&c->limits.name, x, value, least, most);

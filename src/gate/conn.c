@@ -7,6 +7,7 @@
 #include "gate/http_door.h"
 #include "gate/refusal.h"
 #include "gate/relay.h"
+#include "gate/scan.h"
 #include "gate/sniff.h"
 #include "gate/socket.h"
 
@@ -44,6 +45,7 @@ struct conn {
     struct lookup *lookup;
     struct dial *dial;
     struct dial_result dialled; /* of an address that is opened; its fd is ours, else -1 */
+    uint32_t duties;            /* of the verdict that allowed it */
     bool only_http;             /* allowed for the sake of requests alone */
     bool opens;                 /* HTTP and TLS are for the door, not the relay */
     struct http_door *door;
@@ -178,6 +180,7 @@ static void open_door(struct conn *c, bool tls)
         drop(c, "cannot make a certificate");
         return;
     }
+    c->door->duties = c->duties;
     event_del(&c->watch);
     event_del(&c->grace);
     if (c->dialled.fd >= 0)
@@ -253,11 +256,11 @@ static bool is_web_port(const struct conn *c)
 }
 
 /* The verdict asks to look inside. */
-static void open_up(struct conn *c, uint32_t duties)
+static void open_up(struct conn *c)
 {
     struct timeval patience = {SILENT_MS / 1000, SILENT_MS % 1000 * 1000};
 
-    c->only_http = (duties & DUTY_ONLY_HTTP) != 0;
+    c->only_http = (c->duties & DUTY_ONLY_HTTP) != 0;
     c->opens = true;
     if (c->all->gate->tls == NULL) {
         object(c, "belay: this session was started with a policy that opens no connections");
@@ -333,7 +336,8 @@ static void on_dialed(void *arg, const struct dial_result *r)
         drop(c, r->error);
     } else if ((r->duties & DUTY_OPEN) != 0 && !c->target.named) {
         c->dialled = *r;
-        open_up(c, r->duties);
+        c->duties = r->duties;
+        open_up(c);
     } else {
         relay(c, r->fd);
     }
@@ -365,6 +369,66 @@ static void look_up(struct conn *c)
     c->lookup = lookup_start(c->all->gate->resolver, &c->host->name, on_lookup, c);
 }
 
+static void go_on(struct conn *c)
+{
+    if ((c->duties & DUTY_OPEN) != 0)
+        open_up(c);
+    else
+        look_up(c);
+}
+
+static void on_name_verdict(void *arg, uint32_t id, const struct verdict *v)
+{
+    struct conn *c = arg;
+
+    (void)id;
+    c->question = 0;
+    if (v->outcome == OUTCOME_ALLOW) {
+        go_on(c);
+        return;
+    }
+    refusal_text(c->refusal, v);
+    refuse(c);
+}
+
+/* A name carries what is in it to whoever answers for its domain: where detectors see something in
+ * it, looking it up is judged as a request. True: the connection waits for that, or is over. */
+static bool judge_name(struct conn *c)
+{
+    struct gate *g = c->all->gate;
+    struct scan_kinds found = {0};
+    AUTO_BUF struct buf carries = {0};
+    struct action a;
+
+    if ((c->duties & DUTY_SCAN) == 0)
+        return false;
+    scan_name(g->scanner, c->target.host, &found);
+    if (found.n == 0)
+        return false;
+    buf_init(&carries, SCAN_KINDS * (SCAN_KIND_MAX + 8));
+    scan_kinds_list(&found, &carries);
+    action_init(&a, VERB_REQUEST, RESOURCE_HOST, c->target.host);
+    action_str(&a, FIELD_OP, STR("name"));
+    action_str(&a, FIELD_METHOD, STR("QUERY"));
+    action_str(&a, FIELD_SCHEME, STR("dns"));
+    action_int(&a, FIELD_PORT, 53);
+    action_str(&a, FIELD_PATH, STR("/"));
+    action_str(&a, FIELD_QUERY, STR(""));
+    action_list(&a, FIELD_HEADERS, STR(""));
+    action_int(&a, FIELD_SIZE, 0);
+    action_str(&a, FIELD_TYPE, STR(""));
+    action_str(&a, FIELD_CREDENTIAL, STR(""));
+    action_list(&a, FIELD_CARRIES, buf_str(&carries));
+    a.dialled = c->target.dialled;
+    a.cause = c->event;
+    c->question = gate_ask(g->asker, &a, on_name_verdict, c);
+    if (c->question == 0) {
+        gate_refuse(g, REFUSAL_PENDING);
+        drop(c, NULL);
+    }
+    return true;
+}
+
 static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
 {
     struct conn *c = arg;
@@ -377,10 +441,9 @@ static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
     }
     c->id = id;
     c->event = c->target.cause = v->event;
-    if ((v->duties & DUTY_OPEN) != 0)
-        open_up(c, v->duties);
-    else
-        look_up(c);
+    c->duties = v->duties;
+    if (!judge_name(c))
+        go_on(c);
 }
 
 static void ask_by_name(struct conn *c)

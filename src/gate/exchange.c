@@ -6,6 +6,7 @@
 #include "gate/head.h"
 #include "gate/name.h"
 #include "gate/request_ask.h"
+#include "gate/scan.h"
 #include "http/target.h"
 
 #include <assert.h>
@@ -202,6 +203,8 @@ static void let_go(struct exchange *x, uint32_t id, const struct verdict *v)
     x->event = v->event;
     x->duties = v->duties;
     x->state = EXCHANGE_WAITING;
+    if ((x->duties & DUTY_REDACT) != 0 && x->asked.carries.n > 0)
+        scan_head_redact(d->gate->scanner, &x->mem, &x->request);
     x->sending_as = (struct filter_context){.gate = d->gate,
                                             .way = FILTER_UP,
                                             .host = d->wish.host,
@@ -209,6 +212,10 @@ static void let_go(struct exchange *x, uint32_t id, const struct verdict *v)
                                             .request = &x->request,
                                             .event = v->event,
                                             .duties = v->duties,
+                                            .id = id,
+                                            .asked = &x->asked,
+                                            .paths = x->paths,
+                                            .npaths = x->npaths,
                                             .plain = &x->plain};
     if (!x->request.websocket)
         filter_chain_make(&x->sending.chain, &x->sending_as, on_sending_resumed, x);
@@ -238,21 +245,38 @@ static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
         let_go(x, id, v);
 }
 
+/* What the detectors see in the head, where a rule looks at that; a list in frame form. */
+static struct str head_carries(struct exchange *x)
+{
+    static const struct detect_finding websocket = {.label = "unscanned", .detector = "websocket"};
+    struct scan_kinds found = {0};
+    AUTO_BUF struct buf list = {0};
+
+    if ((x->door->duties & DUTY_SCAN) == 0)
+        return STR("");
+    scan_head(x->door->gate->scanner, &x->request, &found);
+    if (x->request.websocket)
+        (void)scan_kinds_add(&found, &websocket);
+    buf_init(&list, SCAN_KINDS * (SCAN_KIND_MAX + 8));
+    scan_kinds_list(&found, &list);
+    return head_copy_str(&x->mem, buf_str(&list));
+}
+
 static bool judge(struct exchange *x)
 {
     const struct http_door *d = x->door;
-    const struct request_question q = {.head = &x->request,
-                                       .host = d->wish.host,
-                                       .port = d->wish.port,
-                                       .path = x->paths[x->judged],
-                                       .query = x->query,
-                                       .credential = request_credential(&x->request),
-                                       .carries = STR(""),
-                                       .dialled = d->wish.dialled,
-                                       .cause = d->wish.cause,
-                                       .op = "head"};
 
-    x->question = request_ask(d->gate->asker, &q, on_verdict, x);
+    x->asked = (struct request_question){.head = &x->request,
+                                         .host = d->wish.host,
+                                         .port = d->wish.port,
+                                         .path = x->paths[x->judged],
+                                         .query = x->query,
+                                         .credential = request_credential(&x->request),
+                                         .carries = head_carries(x),
+                                         .dialled = d->wish.dialled,
+                                         .cause = d->wish.cause,
+                                         .op = "head"};
+    x->question = request_ask(d->gate->asker, &x->asked, on_verdict, x);
     if (x->question != 0)
         return true;
     gate_refuse(d->gate, REFUSAL_PENDING);
@@ -270,6 +294,7 @@ static void on_connection_verdict(void *arg, uint32_t id, const struct verdict *
     if (v->outcome == OUTCOME_ALLOW && (v->duties & DUTY_OPEN) != 0) {
         d->stale = false;
         d->id = id;
+        d->duties = v->duties;
         d->wish.cause = v->event;
         (void)judge(x);
         return;

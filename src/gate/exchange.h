@@ -32,6 +32,7 @@ struct exchange {
     struct str paths[2]; /* the path in its readings (http/target.h), each to be judged */
     unsigned npaths, judged;
     struct str query;
+    struct request_question asked;
     bool responded; /* the head of a final answer went to the agent */
     bool reused;    /* the server's connection had served before */
     bool plain;     /* the server is not to compress its answer */

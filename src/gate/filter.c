@@ -2,6 +2,7 @@
 #include "gate/filter.h"
 
 #include "base/mem.h"
+#include "gate/scan_filter.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 /* In the order in which a request's body meets them; a response's meets them the other way round.
  */
 static filter_maker *const makers[] = {
-    NULL, /* an array needs one */
+    scan_filter_make,
 };
 
 enum { MAKERS = ARRAY_LEN(makers) };

@@ -24,6 +24,7 @@
 #ifndef BELAY_GATE_FILTER_H
 #define BELAY_GATE_FILTER_H
 
+#include "gate/request_ask.h"
 #include "gate/state.h"
 #include "http/http.h"
 
@@ -46,6 +47,12 @@ struct filter_context {
     const struct http_head *response; /* NULL for FILTER_UP */
     uint64_t event;  /* of the verdict that allowed the request: the cause of what comes of it */
     uint32_t duties; /* of that verdict */
+    uint32_t id;     /* of that action */
+    /* The question that was asked, to ask it again with more in it: for each reading of the path.
+     */
+    const struct request_question *asked;
+    const struct str *paths;
+    unsigned npaths;
     /* Set by a maker of FILTER_UP: it will want to read the response, so the server is asked not to
      * compress it. */
     bool *plain;

@@ -7,6 +7,7 @@
 #include "gate/exchange.h"
 #include "gate/prepare.h"
 #include "gate/publish.h"
+#include "gate/scan.h"
 #include "gate/state.h"
 #include "jail/confine.h"
 
@@ -188,6 +189,16 @@ static bool take_credentials(struct gate *g, struct gate_config *c, struct err *
     return g->creds != NULL;
 }
 
+static struct scanner *make_scanner(const struct gate_config *c, struct err *e)
+{
+    const struct scan_settings s = {.entropy = c->detect_entropy,
+                                    .names = c->detect_names,
+                                    .off = &c->detect_off,
+                                    .allow = &c->detect_allow};
+
+    return scanner_new(&s, e);
+}
+
 static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
 {
     struct dnsd *dnsd;
@@ -203,7 +214,8 @@ static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
     g->asker = asker_new(g->base, ROLE_FD_JUDGE, g->limits.pending, lost);
     g->pool = pool_new(seed);
     asker_on_reload(g->asker, on_reload, g);
-    if (!set_resolvers(&g->hostcfg, c, e))
+    g->scanner = make_scanner(c, e);
+    if (g->scanner == NULL || !set_resolvers(&g->hostcfg, c, e))
         return false;
     g->resolver = resolver_new(g->base, &g->hostcfg, g->limits.lookup_ms);
     dnsd = dnsd_new(g, c->udp4, c->udp6, e);
@@ -260,6 +272,7 @@ int gate_main(void)
         answer(MSG_FAILED, e.text);
         return EX_ROLE;
     }
+    gate_config_free(&config);
     struct event *keeper =
         event_new(g->base, ROLE_FD_KEEPER, EV_READ | EV_PERSIST, on_keeper, NULL);
 

@@ -48,6 +48,7 @@
 #include "base/err.h"
 #include "base/frame.h"
 #include "policy/message.h"
+#include "policy/settings.h"
 
 #include <stdint.h>
 
@@ -92,6 +93,9 @@ struct gate_config {
     /* "ADDRESS:PORT" or "[ADDRESS]:PORT"; none: those of /etc/resolv.conf */
     size_t nresolvers;
     char resolvers[GATE_RESOLVERS_MAX][GATE_RESOLVER_TEXT_MAX];
+    /* detect of belay.yaml; the lists' own when read from a frame, see gate_config_free */
+    int64_t detect_entropy, detect_names; /* 0: their defaults */
+    struct settings_list detect_off, detect_allow;
 };
 
 /* Addresses that the gate hands out. The first of each is the resolver's own, to be named
@@ -108,6 +112,8 @@ bool gate_config_send(int sock, const struct gate_config *c, struct err *e);
 /* Gate: reads it from a frame that was received; the descriptors are the caller's, limits are
  * filled in and in range. */
 bool gate_config_read(struct frame_in *f, struct gate_config *c, struct err *e);
+/* What was read, without the descriptors. */
+void gate_config_free(struct gate_config *c);
 
 /* The role. Descriptors as in PROTOCOL.md; returns an exit code when the keeper or the judge
  * is gone. */

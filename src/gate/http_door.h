@@ -26,7 +26,8 @@ struct http_door {
     struct link link;
     struct gate *gate;
     struct upstream_wish wish; /* where its requests go; strings are the owner's */
-    uint32_t id; /* of the action that allowed the connection; its event: wish.cause */
+    uint32_t id;     /* of the action that allowed the connection; its event: wish.cause */
+    uint32_t duties; /* of its verdict */
     bool h2;
     bool stale;          /* the policy has changed: ask about the connection again */
     uint64_t served;     /* bytes that had come when the last exchange was over */
@@ -39,7 +40,7 @@ struct http_door {
 
 /* Takes the socket. The wish's strings live as long as the door; `cause` is the event that allowed
  * the connection, `id` its action's. With `tls`, the client begins with a TLS greeting, whose name
- * was checked. NULL: not possible, fd is still the caller's. */
+ * was checked. NULL: not possible, fd is still the caller's. The caller sets `duties`. */
 struct http_door *http_door_new(struct gate *g, const struct upstream_wish *wish, int fd,
                                 uint32_t id, http_door_fn *ended, void *arg);
 /* From time to time: ends it if it is idle or dawdles. */

@@ -11,6 +11,7 @@
 #include "gate/pool.h"
 
 struct doors;
+struct scanner;
 struct tls;
 struct upstreams;
 
@@ -43,6 +44,7 @@ struct gate {
     struct resolver *resolver;
     struct tls *tls; /* NULL: the policy opens nothing */
     struct doors *doors;
+    struct scanner *scanner;
     struct upstreams *upstreams;     /* connections to servers of what is opened */
     size_t requests;                 /* of opened connections, alive */
     struct creds *creds;             /* NULL: none are configured */

@@ -214,6 +214,10 @@ static bool configure_adapters(struct keeper *k, struct err *e)
     g.udp4 = k->jail.udp4;
     g.udp6 = k->jail.udp6;
     g.credentials = *k->o->credentials;
+    g.detect_entropy = k->o->settings->detect_entropy;
+    g.detect_names = k->o->settings->detect_names;
+    g.detect_off = k->o->settings->detect_off;
+    g.detect_allow = k->o->settings->detect_allow;
     bool sent = gate_config_send(k->roles->gate.sock, &g, e);
     doors_close(&k->doors); /* the gate's alone from now on, and so is the way to the jail's init */
     mem_auto_close(&k->jail.inward);

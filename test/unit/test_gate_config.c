@@ -40,6 +40,9 @@ TEST(settings_arrive)
     in.limits.connections = 17;
     in.nresolvers = 1;
     strcpy(in.resolvers[0], "[::1]:5353");
+    const char *off[] = {"jwt", "iban"};
+    in.detect_off = (struct settings_list){off, 2};
+    in.detect_entropy = 400;
     CHECK(exchange(&in, &out));
     CHECK(out.tcp4 >= 0 && out.tcp6 == -1 && out.udp4 == -1 && out.udp6 >= 0);
     CHECK(out.tcp4 != out.udp6);
@@ -48,6 +51,12 @@ TEST(settings_arrive)
     CHECK_INT(out.limits.idle_seconds, 7200);
     CHECK_INT(out.nresolvers, 1);
     CHECK_STR(out.resolvers[0], "[::1]:5353");
+    CHECK_INT(out.detect_entropy, 400);
+    CHECK_INT(out.detect_names, 0);
+    CHECK_INT(out.detect_off.n, 2);
+    CHECK_STR(out.detect_off.item[1], "iban");
+    CHECK_INT(out.detect_allow.n, 0);
+    gate_config_free(&out);
     close(out.tcp4);
     close(out.udp6);
 }
