@@ -3,6 +3,7 @@
 
 #include "gate/answer.h"
 #include "gate/clock.h"
+#include "gate/creds_filter.h"
 #include "gate/head.h"
 #include "gate/name.h"
 #include "gate/request_ask.h"
@@ -160,11 +161,30 @@ static void on_receiving_resumed(void *arg)
     step(x);
 }
 
+/* With the values of credentials in place of what the agent has, which are wiped when they are
+ * gone. */
+static bool send_head(struct exchange *x, struct upstream *u, const struct http_head *head,
+                      const char **why)
+{
+    struct creds_head filled = {0};
+
+    if (!creds_inject(x->door->gate->creds, &x->place, x->inject, head, &filled, why))
+        return false;
+    x->upstream = u;
+    x->reused = u->requests > 0;
+    x->tries++;
+    x->up = upstream_request(u, &filled.head);
+    creds_head_wipe(&filled);
+    *why = "this request cannot be sent to the server";
+    return x->up != NULL;
+}
+
 /* The connection to the server is there: the head goes. */
 static void on_upstream(void *arg, struct upstream *u, const struct upstream_failure *why)
 {
     struct exchange *x = arg;
     struct http_head head = x->request;
+    const char *objection = NULL;
 
     x->wait = NULL;
     if (u == NULL) {
@@ -176,13 +196,9 @@ static void on_upstream(void *arg, struct upstream *u, const struct upstream_fai
         head.expect = false; /* it was told to continue by the gate */
     if (x->sending.chain.changes && !head.end)
         head.length = -1;
-    x->upstream = u;
-    x->reused = u->requests > 0;
-    x->tries++;
-    x->up = upstream_request(u, &head);
-    if (x->up == NULL) {
-        x->error = "the request cannot be sent";
-        answer(x, 502, STR(""), STR("this request cannot be sent to the server"));
+    if (!send_head(x, u, &head, &objection)) {
+        x->error = objection;
+        answer(x, 502, STR(""), str_of(objection));
         return;
     }
     http_set_arg(x->up, x);
@@ -202,6 +218,7 @@ static void let_go(struct exchange *x, uint32_t id, const struct verdict *v)
     x->id = id;
     x->event = v->event;
     x->duties = v->duties;
+    x->inject = head_copy_str(&x->mem, v->inject);
     x->state = EXCHANGE_WAITING;
     if ((x->duties & DUTY_REDACT) != 0 && x->asked.carries.n > 0)
         scan_head_redact(d->gate->scanner, &x->mem, &x->request);
@@ -216,6 +233,7 @@ static void let_go(struct exchange *x, uint32_t id, const struct verdict *v)
                                             .asked = &x->asked,
                                             .paths = x->paths,
                                             .npaths = x->npaths,
+                                            .place = &x->place,
                                             .plain = &x->plain};
     if (!x->request.websocket)
         filter_chain_make(&x->sending.chain, &x->sending_as, on_sending_resumed, x);
@@ -271,7 +289,7 @@ static bool judge(struct exchange *x)
                                          .port = d->wish.port,
                                          .path = x->paths[x->judged],
                                          .query = x->query,
-                                         .credential = request_credential(&x->request),
+                                         .credential = str_of(x->carries.name),
                                          .carries = head_carries(x),
                                          .dialled = d->wish.dialled,
                                          .cause = d->wish.cause,
@@ -379,6 +397,18 @@ static void turn_away(struct exchange *x, unsigned status, const char *why)
     answer(x, status, STR(""), str_of(why));
 }
 
+/* May it carry what it carries? NULL: yes, as far as credentials go. */
+static const char *check_credentials(struct exchange *x)
+{
+    const struct http_door *d = x->door;
+
+    x->place = (struct creds_place){d->wish.host, d->wish.port, d->wish.tls, x->paths[0]};
+    creds_scan_head(d->gate->creds, &x->place, &x->request, &x->carries);
+    if (x->carries.refused != NULL && x->carries.misplaced)
+        creds_alert(d->gate, d->id, d->wish.cause, x->carries.refused);
+    return x->carries.refused;
+}
+
 static void on_down_head(void *arg, struct http_stream *s, const struct http_head *head)
 {
     struct http_door *d = arg;
@@ -407,6 +437,8 @@ static void on_down_head(void *arg, struct http_stream *s, const struct http_hea
         turn_away(x, 421, why);
     else if ((why = read_target(x)) != NULL)
         turn_away(x, 400, why);
+    else if ((why = check_credentials(x)) != NULL)
+        turn_away(x, 403, why);
     else if (d->stale)
         ask_about_connection(x);
     else

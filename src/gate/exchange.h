@@ -15,6 +15,7 @@
 #define BELAY_GATE_EXCHANGE_H
 
 #include "base/mem.h"
+#include "gate/creds.h"
 #include "gate/flow.h"
 #include "gate/http_door.h"
 #include "gate/upstream.h"
@@ -33,9 +34,12 @@ struct exchange {
     unsigned npaths, judged;
     struct str query;
     struct request_question asked;
-    bool responded; /* the head of a final answer went to the agent */
-    bool reused;    /* the server's connection had served before */
-    bool plain;     /* the server is not to compress its answer */
+    struct creds_place place;     /* where it goes, as credentials see it */
+    struct creds_finding carries; /* the credential that the head has */
+    struct str inject;            /* the one that the verdict puts in; empty: none */
+    bool responded;               /* the head of a final answer went to the agent */
+    bool reused;                  /* the server's connection had served before */
+    bool plain;                   /* the server is not to compress its answer */
     unsigned tries;
     struct flow sending, receiving; /* the request's body; the response's */
     struct filter_context sending_as, receiving_as;

@@ -2,6 +2,7 @@
 #include "gate/filter.h"
 
 #include "base/mem.h"
+#include "gate/creds_filter.h"
 #include "gate/scan_filter.h"
 
 #include <assert.h>
@@ -10,6 +11,7 @@
 /* In the order in which a request's body meets them; a response's meets them the other way round.
  */
 static filter_maker *const makers[] = {
+    creds_filter_make,
     scan_filter_make,
 };
 
@@ -26,7 +28,7 @@ void filter_chain_make(struct filter_chain *c, const struct filter_context *cont
     *c = (struct filter_chain){.resume = resume, .arg = arg};
     for (size_t i = 0; i < MAKERS; i++) {
         filter_maker *maker = makers[context->way == FILTER_UP ? i : MAKERS - 1 - i];
-        struct filter *f = maker == NULL ? NULL : maker(context);
+        struct filter *f = maker(context);
 
         if (f == NULL)
             continue;

@@ -37,6 +37,8 @@ enum filter_way {
     FILTER_DOWN /* the response's, on its way to the agent */
 };
 
+struct creds_place;
+
 /* The exchange, as its filters see it. Lives as long as they do. */
 struct filter_context {
     struct gate *gate;
@@ -53,6 +55,7 @@ struct filter_context {
     const struct request_question *asked;
     const struct str *paths;
     unsigned npaths;
+    const struct creds_place *place; /* where the request goes; lives as long as this */
     /* Set by a maker of FILTER_UP: it will want to read the response, so the server is asked not to
      * compress it. */
     bool *plain;

@@ -2,35 +2,14 @@
 #include "gate/request_ask.h"
 
 #include "base/mem.h"
+#include "gate/creds.h"
 
 #include <ctype.h>
-#include <string.h>
 
 enum {
     HEADERS_MAX = 48 * 1024,
     TYPE_MAX = 256
 }; /* of a frame; the rest is left for path and query */
-
-bool request_is_credential(struct str field)
-{
-    static const char *const names[] = {
-        "authorization",  "proxy-authorization",  "cookie",       "x-api-key",
-        "api-key",        "x-goog-api-key",       "x-auth-token", "private-token",
-        "x-access-token", "x-amz-security-token", "x-csrf-token", "x-gitlab-token"};
-
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (str_is(field, names[i]))
-            return true;
-    return false;
-}
-
-struct str request_credential(const struct http_head *head)
-{
-    for (size_t i = 0; i < head->nfields; i++)
-        if (request_is_credential(head->fields[i].name))
-            return STR("foreign");
-    return STR("");
-}
 
 /* Fields that do not fit are left out last: a rule that looks for one does not find it, so a rule
  * that permits by a header must not count on long heads. */
@@ -44,7 +23,7 @@ static void add_headers(struct buf *list, const struct http_head *head)
         buf_init(&item, HEADERS_MAX);
         buf_add(&item, f->name.p, f->name.n);
         buf_puts(&item, ": ");
-        if (!request_is_credential(f->name))
+        if (!creds_is_secret_header(f->name))
             buf_add(&item, f->value.p, f->value.n);
         if (!item.full && list->n + item.n + 16 <= HEADERS_MAX)
             action_list_add(list, buf_str(&item));

@@ -23,10 +23,4 @@ struct request_question {
 /* 0: too many questions wait. */
 uint32_t request_ask(struct asker *a, const struct request_question *q, ask_fn *fn, void *arg);
 
-/* Is that (lower-case) field one by which a client shows who it is? Its value goes into no
- * question. */
-bool request_is_credential(struct str field);
-/* "foreign" when the head has such a field, else "". */
-struct str request_credential(const struct http_head *head);
-
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/creds.h"
 #include "gate/scan.h"
 
 #include "base/mem.h"
@@ -148,7 +149,7 @@ static void on_finding(void *arg, const struct detect_finding *f)
 
 static bool is_looked_at(const struct http_field *f)
 {
-    return !request_is_credential(f->name);
+    return !creds_is_secret_header(f->name);
 }
 
 static void look(struct scanner *s, const struct http_head *head, struct head_look *l)

@@ -29,11 +29,11 @@ RULES = """
 class World:
     """A rope whose policy opens the ports of these servers."""
 
-    def __init__(self, rope, *servers, rules=RULES):
+    def __init__(self, rope, *servers, rules=RULES, settings=""):
         self.rope, self.servers = rope, servers
         ports = " || ".join("context.port == %d" % s.port for s in servers)
         self.policy = rope.file("config/p.cedar", rules.replace("[%s].contains(context.port)", ports))
-        rope.file("config/belay/belay.yaml", "gate:\n  trust: [%s]\n" % AUTHORITY.pem)
+        rope.file("config/belay/belay.yaml", "gate:\n  trust: [%s]\n" % AUTHORITY.pem + settings)
         shutil.copy(AUTHORITY.pem, rope.work + "/other.pem")
         self.options = ["--policy", "coding", "--policy", self.policy]
 
@@ -375,6 +375,37 @@ def a_host_of_no_request_rule_passes_unopened(rope):
         check(not w.requests(), w.requests())
 
 
+def credentials_are_swapped_in_where_they_belong(rope):
+    need("curl")
+    home, elsewhere = Web(LEAF), Web(LEAF)
+    settings = """
+credentials:
+  tracker:
+    from: {env: TRACKER_TOKEN}
+    to: ["localhost:%d/api/*"]
+    only: true
+""" % home.port
+    secret = "tracker-" + os.urandom(16).hex()
+    with World(rope, home, elsewhere, settings=settings) as w:
+        out = w.sh("""
+            echo "[$TRACKER_TOKEN]"
+            curl -sS -o good -H "Authorization: Bearer $TRACKER_TOKEN" https://localhost:PORT/api/x; echo $?
+            curl -sS -w '%{http_code}\n' -H "Authorization: Bearer $TRACKER_TOKEN" https://localhost:PORT2/api/x
+            curl -sS -w '%{http_code}\n' -H "Authorization: Bearer $TRACKER_TOKEN" https://localhost:PORT/other
+            curl -sS -w '%{http_code}\n' -H "Authorization: Bearer somebody-elses" https://localhost:PORT/api/x
+            curl -sS -w '%{http_code}\n' -d "leak=$TRACKER_TOKEN" https://localhost:PORT2/a
+            curl -sS -w '%{http_code}\n' "https://localhost:PORT2/a?$TRACKER_TOKEN"
+            """, env=rope.env(TRACKER_TOKEN=secret))
+        lines = out.splitlines()
+        check(secret not in out and len(lines[0]) > 20 and lines[1] == "0", out)
+        check(out.count("403") == 5, out)
+        check([h.get("authorization") for _, _, h in home.requests] == ["Bearer " + secret], home.requests)
+        check(elsewhere.requests == [], elsewhere.requests)
+        check(len([e for e in w.events() if e.get("event") == "alert" or e.get("kind") == "alert"]) >= 4, w.events())
+        with open(rope.record(w.events()[0]["session"])) as f:
+            check(secret not in f.read())
+
+
 def the_key_stays_in_the_gate(rope):
     with World(rope, Web(LEAF)) as w:
         out = w.sh("ls /run/belay; grep -l 'PRIVATE KEY' /run/belay/* /etc/ssl/certs/*; openssl x509 -in /run/belay/ca.pem -noout -subject -dates; env")
@@ -396,4 +427,4 @@ main([curl_over_http1, curl_over_http2_to_http2_and_to_http1, many_requests_shar
       a_request_for_another_host_or_port_is_refused, what_could_be_read_in_two_ways_is_refused,
       servers_that_do_not_prove_their_name, a_client_that_pins_is_told_apart, servers_that_break_off, openssl_s_client,
       nghttp, wget, python, node, git_clone, npm_install, java, chromium, a_host_of_no_request_rule_passes_unopened,
-      the_key_stays_in_the_gate, an_untrusted_place_for_authorities])
+      credentials_are_swapped_in_where_they_belong, the_key_stays_in_the_gate, an_untrusted_place_for_authorities])
