@@ -19,6 +19,7 @@ enum config_tag {
     TAG_DETECT_NAMES,             /* int */
     TAG_DETECT_OFF,               /* list */
     TAG_DETECT_ALLOW,             /* list */
+    TAG_PRICES,                   /* bytes: lines */
     TAG_DOORS, /* list of ports; the way inward and a listener for each come after the sockets */
     TAG_CREDENTIALS, /* int 1: their memory file comes last */
 #define X(name, value, least, most) TAG_##name,
@@ -92,6 +93,8 @@ bool gate_config_send(int sock, const struct gate_config *c, struct err *e)
         frame_list_item(f, str_of(c->resolvers[i]));
     frame_list_end(f);
     put_detect(f, c);
+    if (c->prices != NULL)
+        frame_put_cstr(f, TAG_PRICES, c->prices);
 #define X(name, value, least, most) frame_put_int(f, TAG_##name, c->limits.name);
     GATE_LIMITS(X)
 #undef X
@@ -158,6 +161,14 @@ void gate_config_free(struct gate_config *c)
 {
     free_list(&c->detect_off);
     free_list(&c->detect_allow);
+}
+
+static bool take_prices(struct gate_config *c, const struct frame_field *x)
+{
+    if (x->kind != FRAME_BYTES || c->prices != NULL)
+        return false;
+    c->prices = xasprintf("%.*s", (int)x->bytes.n, x->bytes.p);
+    return true;
 }
 
 /* The next descriptor that came with the frame; -1: there is none. */
@@ -235,6 +246,8 @@ static bool take_field(struct gate_config *c, struct frame_in *f, const struct f
         return take_list(&c->detect_off, x);
     case TAG_DETECT_ALLOW:
         return take_list(&c->detect_allow, x);
+    case TAG_PRICES:
+        return take_prices(c, x);
 #define X(name, value, least, most) \
     case TAG_##name:                \
         return take_limit(&c->limits.name, x, value, least, most);

@@ -91,6 +91,7 @@ struct gate_config {
     } doors[GATE_DOORS_MAX];
     struct gate_limits limits; /* a limit of 0 stands for its default */
     /* "ADDRESS:PORT" or "[ADDRESS]:PORT"; none: those of /etc/resolv.conf */
+    const char *prices; /* lines of a price table, before those that belay brings; NULL: none */
     size_t nresolvers;
     char resolvers[GATE_RESOLVERS_MAX][GATE_RESOLVER_TEXT_MAX];
     /* detect of belay.yaml; the lists' own when read from a frame, see gate_config_free */
@@ -109,8 +110,8 @@ struct gate_config {
 void gate_config_init(struct gate_config *c);
 /* Keeper: sends CONFIG. */
 bool gate_config_send(int sock, const struct gate_config *c, struct err *e);
-/* Gate: reads it from a frame that was received; the descriptors are the caller's, limits are
- * filled in and in range. */
+/* Gate: reads it from a frame that was received; the prices and descriptors are the caller's,
+ * limits are filled in and in range. */
 bool gate_config_read(struct frame_in *f, struct gate_config *c, struct err *e);
 /* What was read, without the descriptors. */
 void gate_config_free(struct gate_config *c);

@@ -104,8 +104,15 @@ static bool is_new_inference(const struct action *a)
 /* The limits of belay.yaml hold without a rule. */
 static void decide_budget(struct judge *j, const struct action *a)
 {
+    const struct ledger_limits *m = &j->ledger.limits;
     char why[VERDICT_REASON_MAX];
 
+    if (m->cents > 0 || m->tokens > 0) {
+        j->decision.duties |= DUTY_METER;
+        if (str_is(text_of(a, FIELD_OP), "bulk"))
+            refuse(&j->decision, "what this kind of request costs cannot be told, and there is a "
+                                 "budget");
+    }
     if (!ledger_is_spent(&j->ledger, is_new_inference(a), j->hooks.now_ms(j->hooks.arg), why,
                          sizeof(why)))
         return;

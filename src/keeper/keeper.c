@@ -218,6 +218,12 @@ static bool configure_adapters(struct keeper *k, struct err *e)
     g.detect_names = k->o->settings->detect_names;
     g.detect_off = k->o->settings->detect_off;
     g.detect_allow = k->o->settings->detect_allow;
+    AUTO_BUF struct buf prices = {0};
+
+    buf_init(&prices, SETTINGS_TEXT_MAX);
+    for (size_t i = 0; i < k->o->settings->prices.n; i++)
+        buf_printf(&prices, "%s\n", k->o->settings->prices.item[i]);
+    g.prices = prices.n > 0 ? buf_cstr(&prices) : NULL;
     bool sent = gate_config_send(k->roles->gate.sock, &g, e);
     doors_close(&k->doors); /* the gate's alone from now on, and so is the way to the jail's init */
     mem_auto_close(&k->jail.inward);

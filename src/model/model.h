@@ -27,10 +27,10 @@
 #define MODEL_TOOLS_MAX  256           /* tools of one request that are told one by one */
 #define MODEL_ARGS_MAX   (256u * 1024) /* bytes of the arguments of one tool use */
 #define MODEL_BLOCKS_MAX 128           /* tool uses in one answer */
-#define MODEL_EVENT_MAX                                                                           \
-    (8u << 20)                     /* one event of a stream, one element, one answer not streamed \
-                                    */
-#define MODEL_HELD_MAX (16u << 20) /* all that is held back of one answer */
+#define MODEL_EVENT_MAX                                                                          \
+    (4u << 20)                    /* one event of a stream, one element, one answer not streamed \
+                                   */
+#define MODEL_HELD_MAX (4u << 20) /* all that is held back of one answer */
 
 /* API(symbol, name, provider): the provider when the host does not say otherwise */
 #define MODEL_APIS(X)                               \

@@ -2,6 +2,7 @@
 #include "model/price.h"
 
 #include "base/mem.h"
+#include "model/embedded.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,11 @@ bool price_add(struct price_table *t, struct str text, const char *name, struct 
         text = (struct str){text.p + n, text.n - n};
     }
     return true;
+}
+
+bool price_add_shipped(struct price_table *t, struct err *e)
+{
+    return price_add(t, embedded_prices, "policies/prices.txt", e);
 }
 
 void price_free(struct price_table *t)

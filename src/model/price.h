@@ -35,6 +35,8 @@ struct price_table {
 
 /* Adds lines behind those that stand there; `name` is for messages. */
 bool price_add(struct price_table *t, struct str text, const char *name, struct err *e);
+/* Adds the prices that belay brings. */
+bool price_add_shipped(struct price_table *t, struct err *e);
 void price_free(struct price_table *t);
 
 /* known: whether a line names the model; may be NULL. */

@@ -32,8 +32,8 @@ static void next_event(struct sse *s)
 /* The line at s->line, without its end, is complete. True: it was blank, the event is whole. */
 static bool line_over(struct sse *s)
 {
-    const char *p = s->raw.p + s->line;
     size_t n = s->raw.n - s->line;
+    const char *p = n > 0 ? s->raw.p + s->line : "";
 
     if (!s->any && n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
         p += 3, n -= 3;

@@ -90,6 +90,7 @@ enum duty {
     DUTY_INJECT = 32,    /* put in the credential that `inject` names */
     DUTY_SCAN = 64,      /* a rule looks at what payloads carry: judge findings before they leave */
     DUTY_CALLS = 128,    /* a rule speaks of calls: judge a tool use before it is passed on */
+    DUTY_METER = 256,    /* infer: a rule or a budget may end it: ask again while the answer comes */
     DUTY_LABELS = 512,   /* a rule mentions a label that detectors give: tell what comes in */
     DUTY_MARK = 1024,    /* what is read is labelled, and carried data is looked at: tell its marks */
 };

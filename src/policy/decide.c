@@ -201,7 +201,11 @@ static void add_duties(const struct asked *q, struct decision *d)
     if (d->outcome <= OUTCOME_ASK && a->verb == VERB_READ && d->labels != 0 &&
         policy_looks_at(q->p, FIELD_CARRIES))
         d->duties |= DUTY_MARK;
-    if (d->outcome > OUTCOME_ASK || (!connect && a->verb != VERB_REQUEST))
+    if (d->outcome > OUTCOME_ASK)
+        return;
+    if (a->verb == VERB_INFER && q->p->infers)
+        d->duties |= DUTY_METER;
+    if (!connect && a->verb != VERB_REQUEST)
         return;
     if (connect && ((d->duties & DUTY_ONLY_HTTP) != 0 ||
                     policy_opens(q->p, q->session, a->resource, q->scratch)))

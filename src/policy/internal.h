@@ -92,6 +92,7 @@ struct policy {
     uint64_t looks;                    /* bit per field of the context that some rule reads */
     bool calls;                        /* some rule is about calls of tools */
     bool permits_calls, permits_infer; /* some permit is */
+    bool infers;                       /* some rule is about inference */
 };
 
 /* ids of Cedar parents that one path or host can have */

@@ -54,12 +54,13 @@ void looks_find(struct policy *p)
 
     for (size_t i = 0; i < p->nrules; i++) {
         bool calls = surveyor_concerns(v, i, VERB_CALL, RESOURCE_TOOL);
+        bool infers = surveyor_concerns(v, i, VERB_INFER, RESOURCE_MODEL);
 
         look_at_rule(p, &p->rules[i]);
         p->calls |= calls;
         p->permits_calls |= calls && !p->rules[i].forbid;
-        p->permits_infer |=
-            !p->rules[i].forbid && surveyor_concerns(v, i, VERB_INFER, RESOURCE_MODEL);
+        p->infers |= infers;
+        p->permits_infer |= infers && !p->rules[i].forbid;
     }
     surveyor_free(v);
 }

@@ -3,6 +3,7 @@
 #include "policy/settings.h"
 
 #include "cedar/cedar.h"
+#include "model/price.h"
 #include "policy/action.h"
 #include "policy/place.h"
 
@@ -25,6 +26,7 @@ enum item_kind {
     ITEM_NAME,
     ITEM_VARIABLE,
     ITEM_PLACE,
+    ITEM_PRICE,
     ITEM_HEADER,
     ITEM_FORMAT
 };
@@ -250,6 +252,16 @@ static bool format_is_good(const char *s)
     return true;
 }
 
+static bool price_is_good(const char *s)
+{
+    struct price_table t = {0};
+    struct err e;
+    bool good = strchr(s, '\n') == NULL && price_add(&t, str_of(s), "", &e) && t.n == 1;
+
+    price_free(&t);
+    return good;
+}
+
 /* NULL: it may; else what it should be. */
 static const char *item_fault(enum item_kind kind, const char *s, bool is_first)
 {
@@ -270,6 +282,11 @@ static const char *item_fault(enum item_kind kind, const char *s, bool is_first)
                    ? NULL
                    : "a place is HOST[:PORT][/PATH]: a lower-case name, which may begin with "
                      "\"*.\", and a path in which '*' stands for anything";
+    case ITEM_PRICE:
+        return price_is_good(s)
+                   ? NULL
+                   : "a price is PROVIDER/MODEL and four amounts: dollars for a million "
+                     "tokens of input, output, cache read and cache write";
     case ITEM_HEADER:
         return header_is_good(s) ? NULL : "a header's name is written in lower case";
     case ITEM_FORMAT:

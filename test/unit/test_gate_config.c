@@ -43,7 +43,9 @@ TEST(settings_arrive)
     const char *off[] = {"jwt", "iban"};
     in.detect_off = (struct settings_list){off, 2};
     in.detect_entropy = 400;
+    in.prices = "a/b 1 2 3 4\n";
     CHECK(exchange(&in, &out));
+    CHECK_STR(out.prices, in.prices);
     CHECK(out.tcp4 >= 0 && out.tcp6 == -1 && out.udp4 == -1 && out.udp6 >= 0);
     CHECK(out.tcp4 != out.udp6);
     CHECK(out.credentials >= 0 && out.inward == -1);

@@ -51,7 +51,7 @@ TEST(costs)
     const struct price tiny = {1, 1, 1, 1};
 
     CHECK_INT(price_cost(&tiny, &(struct model_usage){.input = 1}), 1); /* rounded up */
-    u.cache_long = 7; /* twice the input */
+    u.cache_long = 7;                                                   /* twice the input */
     CHECK_INT(price_cost(&p, &u), 3000 + 3000 + 4200 + 30000);
     u.cache_long = 0;
     u.input = INT64_MAX;
@@ -77,4 +77,37 @@ TEST(errors)
     price_free(&t);
 }
 
-UNIT_MAIN(UNIT(prices), UNIT(costs), UNIT(errors))
+static bool costs_as(const struct price_table *t, const char *provider, const char *model,
+                     int64_t input, int64_t output)
+{
+    bool known;
+    struct price p = price_of(t, provider, str_of(model), &known);
+
+    return known && p.input == input * 100 && p.output == output * 100;
+}
+
+/* In hundredths of a dollar. */
+TEST(shipped)
+{
+    struct price_table t = {0};
+
+    CHECK(price_add_shipped(&t, &e));
+    CHECK(costs_as(&t, "anthropic", "claude-opus-4-1-20250805", 1500, 7500));
+    CHECK(costs_as(&t, "anthropic", "claude-opus-4-20250514", 1500, 7500));
+    CHECK(costs_as(&t, "anthropic", "claude-opus-4-5-20251101", 500, 2500));
+    CHECK(costs_as(&t, "anthropic", "claude-opus-4-8", 500, 2500));
+    CHECK(costs_as(&t, "anthropic", "claude-sonnet-4-5", 300, 1500));
+    CHECK(costs_as(&t, "anthropic", "claude-3-7-sonnet-latest", 300, 1500));
+    CHECK(costs_as(&t, "anthropic", "claude-haiku-4-5-20251001", 100, 500));
+    CHECK(costs_as(&t, "openai", "gpt-5", 125, 1000));
+    CHECK(costs_as(&t, "openai", "gpt-5-codex", 125, 1000));
+    CHECK(costs_as(&t, "openai", "gpt-5-mini-2025-08-07", 25, 200));
+    CHECK(costs_as(&t, "openai", "gpt-5.2-codex", 175, 1400));
+    CHECK(costs_as(&t, "openai", "gpt-5.5", 500, 3000));
+    CHECK(costs_as(&t, "openai", "gpt-5.4-pro", 3000, 18000));
+    CHECK(costs_as(&t, "google", "gemini-2.5-pro", 125, 1000));
+    CHECK(costs_as(&t, "google", "gemini-3-pro-preview", 200, 1200));
+    price_free(&t);
+}
+
+UNIT_MAIN(UNIT(shipped), UNIT(prices), UNIT(costs), UNIT(errors))

@@ -47,6 +47,19 @@ TEST(values_are_read)
     settings_free(&s);
 }
 
+TEST(prices_are_read)
+{
+    struct settings s;
+
+    CHECK(parse(&s, "prices:\n  - local/* 0 0 0 0\n  - anthropic/claude-x 1 2 0.1 1.25\n"));
+    CHECK(s.prices.n == 2);
+    CHECK_STR(s.prices.item[0], "local/* 0 0 0 0");
+    settings_free(&s);
+    CHECK(!parse(&s, "prices: [claude 1 2 3 4]"));
+    CHECK(strstr(problem.text, "PROVIDER/MODEL and four amounts") != NULL);
+    CHECK(!parse(&s, "prices: [\"# nothing\"]"));
+}
+
 #define CRED(rest) "credentials:\n  a: {from: {env: KEY}, to: [a.example]" rest "}\n"
 
 TEST(credentials_are_read)
@@ -191,5 +204,6 @@ TEST(the_environment_is_sifted)
     settings_free(&s);
 }
 
-UNIT_MAIN(UNIT(defaults_hold_without_a_file), UNIT(values_are_read), UNIT(credentials_are_read),
-          UNIT(what_is_wrong_is_said_with_its_place), UNIT(the_environment_is_sifted))
+UNIT_MAIN(UNIT(defaults_hold_without_a_file), UNIT(values_are_read), UNIT(prices_are_read),
+          UNIT(credentials_are_read), UNIT(what_is_wrong_is_said_with_its_place),
+          UNIT(the_environment_is_sifted))
