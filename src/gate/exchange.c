@@ -5,6 +5,7 @@
 #include "gate/clock.h"
 #include "gate/creds_filter.h"
 #include "gate/head.h"
+#include "gate/infer.h"
 #include "gate/name.h"
 #include "gate/request_ask.h"
 #include "gate/scan.h"
@@ -214,11 +215,17 @@ static void on_upstream(void *arg, struct upstream *u, const struct upstream_fai
 static void let_go(struct exchange *x, uint32_t id, const struct verdict *v)
 {
     const struct http_door *d = x->door;
+    const char *why = infer_socket(&x->request);
 
     x->id = id;
     x->event = v->event;
     x->duties = v->duties;
     x->inject = head_copy_str(&x->mem, v->inject);
+    if (why != NULL) {
+        x->error = why;
+        answer(x, 403, STR(""), str_of(why));
+        return;
+    }
     x->state = EXCHANGE_WAITING;
     if ((x->duties & DUTY_REDACT) != 0 && x->asked.carries.n > 0)
         scan_head_redact(d->gate->scanner, &x->mem, &x->request);

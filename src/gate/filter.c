@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "gate/creds_filter.h"
+#include "gate/infer.h"
 #include "gate/scan_filter.h"
 
 #include <assert.h>
@@ -11,6 +12,7 @@
 /* In the order in which a request's body meets them; a response's meets them the other way round.
  */
 static filter_maker *const makers[] = {
+    infer_filter,
     creds_filter_make,
     scan_filter_make,
 };

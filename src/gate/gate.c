@@ -205,6 +205,7 @@ static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
     uint32_t seed;
 
     g->limits = c->limits;
+    g->prices = c->prices;
     g->ipv6 = c->tcp6 >= 0;
     fit_descriptors(&g->limits);
     g->base = new_loop();

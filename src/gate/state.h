@@ -48,6 +48,8 @@ struct gate {
     struct upstreams *upstreams;     /* connections to servers of what is opened */
     size_t requests;                 /* of opened connections, alive */
     struct creds *creds;             /* NULL: none are configured */
+    struct inferences *inferences;   /* requests to models, alive (inference.h) */
+    const char *prices;              /* lines of belay.yaml; NULL: none */
     uint64_t refused[REFUSAL_COUNT]; /* since they were told last */
     struct event *tell;
 };

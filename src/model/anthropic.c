@@ -153,6 +153,7 @@ static enum take take(struct model_reply *r, json_t *json)
         return block_stop(r, json);
     else if (str_is(type, "message_delta"))
         return message_delta(r, json);
+    r->finished = r->finished || str_is(type, "message_stop");
     return TAKE_PASS;
 }
 
@@ -251,6 +252,8 @@ static void cut(struct model_reply *r, const char *text, size_t n, struct buf *o
     bool closes = r->started && (r->open_block < 0 || r->open_text || r->hold);
     json_int_t open = r->open_block;
 
+    if (r->finished)
+        return;
     if (!closes) { /* nothing has begun, or a tool use has and cannot be ended well */
         emit_and_free(r,
                       json_pack("{s:s, s:{s:s, s:o}}", "type", "error", "error", "type",

@@ -110,6 +110,7 @@ static enum take take(struct model_reply *r, json_t *json)
     size_t i;
 
     if (json == NULL) {
+        r->finished = true;
         ask_choice(r, 0, true);
         return r->nasks > 0 ? TAKE_DECIDE : TAKE_PASS;
     }
@@ -353,6 +354,12 @@ static void settle_body(struct model_reply *r, json_t *json, struct buf *out)
 
 static void cut(struct model_reply *r, const char *text, size_t n, struct buf *out)
 {
+    if (r->finished)
+        return;
+    if (r->stop[0] != '\0') { /* all but the numbers has gone on */
+        buf_puts(out, "data: [DONE]\n\n");
+        return;
+    }
     if (!r->started) {
         json_t *error =
             json_pack("{s:{s:o, s:s, s:n, s:s}}", "error", "message", json_stringn(text, n), "type",

@@ -169,6 +169,7 @@ static enum take take(struct model_reply *r, json_t *json)
         }
         if (json_has(candidate, "finishReason")) {
             copy_text(r->stop, sizeof(r->stop), json_member(candidate, "finishReason"));
+            r->finished = true;
             r->usage.estimated = !json_has(json, "usageMetadata");
         }
     }
@@ -231,6 +232,10 @@ static void cut(struct model_reply *r, const char *text, size_t n, struct buf *o
 {
     if (r->framing == FRAMING_ARRAY && r->array_last == ']')
         return;
+    if (r->finished) {
+        buf_puts(out, r->framing == FRAMING_ARRAY ? "]" : "");
+        return;
+    }
     if (r->framing == FRAMING_ARRAY && r->array_last != '[' && r->array_last != ',')
         buf_puts(out, r->array_last == 'e' ? "," : "[");
     emit_end(r,

@@ -94,6 +94,7 @@ struct model_reply {
 
     /* what a format needs to end a stream early */
     json_t *head;       /* the first unit's own members (ids) */
+    bool finished;      /* the provider has said that it is over */
     bool started;       /* the message has begun at the client */
     bool passed_tool;   /* a tool use that the client runs has gone on */
     int64_t open_block; /* a block that has begun at the client, -1 none */

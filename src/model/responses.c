@@ -252,9 +252,11 @@ static enum take take(struct model_reply *r, json_t *json)
     r->sequence = json_number(json, "sequence_number", r->sequence);
     if (str_is(type, "response.created"))
         begin(r, json);
-    if (json_is_object(whole))
-        return response(r, whole,
-                        !str_is(type, "response.created") && !str_is(type, "response.in_progress"));
+    if (json_is_object(whole)) {
+        r->finished = str_is(type, "response.completed") || str_is(type, "response.failed") ||
+                      str_is(type, "response.incomplete");
+        return response(r, whole, r->finished);
+    }
     if (str_is(type, "response.output_item.added"))
         return item_added(r, json);
     if (str_is(type, "response.output_item.done"))
@@ -412,6 +414,8 @@ static void cut(struct model_reply *r, const char *text, size_t n, struct buf *o
     json_int_t input = u.input + u.cache_read + u.cache_write, output = u.output;
     json_t *last;
 
+    if (r->finished)
+        return;
     if (!r->started) {
         emit_event(r,
                    json_pack("{s:s, s:s, s:o, s:n}", "type", "error", "code", "refused", "message",
