@@ -88,6 +88,8 @@ static bool keep(struct staged *x, bool force, struct transfer *t, struct err *e
                            .to = x->stage.lower,
                            .self = -1,
                            .journal = &x->stage,
+                           .changed = "the original has changed since the agent first touched it "
+                                      "(--force overrides)",
                            .force = force,
                            .paths = x->paths,
                            .npaths = x->npaths,

@@ -24,14 +24,6 @@ void staged_put(struct buf *out, const char *path)
         buf_add_safe(out, str_of(path), PATH_MAX);
 }
 
-bool session_runs(const char *id)
-{
-    struct err ignored;
-    AUTO_CLOSE int sock = client_connect(id, &ignored);
-
-    return sock >= 0;
-}
-
 /* Takes "", "." and ".." out of an absolute path, in place. */
 static void clean(char *path)
 {
@@ -83,11 +75,11 @@ char *staged_below(struct arena *a, const char *top, const char *path)
     return rest != NULL ? arena_strndup(a, rest, strlen(rest)) : NULL;
 }
 
-/* The workspace of the session, if it has staged work. */
-static bool described(const char *sessions, const char *id, char workspace[PATH_MAX],
-                      struct timespec *when)
+/* What a session's folder `kind` says about itself, if there is one. */
+static bool described(const char *sessions, const char *id, const char *kind,
+                      char workspace[PATH_MAX], struct timespec *when)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s/" STAGE_FOLDER "/workspace", sessions, id);
+    AUTO_FREE char *path = xasprintf("%s/%s/%s/workspace", sessions, id, kind);
     struct stat st;
     FILE *f = fopen(path, "re");
 
@@ -102,7 +94,7 @@ static bool described(const char *sessions, const char *id, char workspace[PATH_
 }
 
 /* The newest session whose workspace holds the current folder. */
-static bool newest(const char *sessions, char id[SESSION_ID_MAX + 1], struct err *e)
+static bool newest(const char *sessions, const char *kind, char id[SESSION_ID_MAX + 1])
 {
     char here[PATH_MAX], workspace[PATH_MAX];
     struct timespec best = {0}, when;
@@ -112,7 +104,8 @@ static bool newest(const char *sessions, char id[SESSION_ID_MAX + 1], struct err
     if (getcwd(here, sizeof(here)) == NULL)
         here[0] = '\0';
     for (struct dirent *x; d != NULL && (x = readdir(d)) != NULL;) {
-        if (!client_id_valid(x->d_name) || !described(sessions, x->d_name, workspace, &when) ||
+        if (!client_id_valid(x->d_name) ||
+            !described(sessions, x->d_name, kind, workspace, &when) ||
             below(workspace, here) == NULL || time_before(when, best))
             continue;
         best = when;
@@ -120,11 +113,32 @@ static bool newest(const char *sessions, char id[SESSION_ID_MAX + 1], struct err
     }
     if (d != NULL)
         (void)closedir(d);
-    if (id[0] != '\0')
-        return true;
-    return err_set(e, EX_FAIL,
-                   "no session has staged work in this folder; 'belay run --stage -- COMMAND' "
-                   "stages, 'belay ps' shows what is staged elsewhere");
+    return id[0] != '\0';
+}
+
+bool session_find(const char *kind, int *argc, char ***argv, char id[SESSION_ID_MAX + 1],
+                  struct buf *folder, struct err *e)
+{
+    AUTO_BUF struct buf sessions = {0};
+    char workspace[PATH_MAX];
+    struct timespec when;
+
+    buf_init(&sessions, PATH_MAX);
+    if (!cli_state_folder(&sessions, e))
+        return false;
+    bool only_paths = *argc > 0 && strcmp((*argv)[-1], "--") == 0;
+    if (*argc > 0 && !only_paths && client_id_valid((*argv)[0]) &&
+        described(buf_cstr(&sessions), (*argv)[0], kind, workspace, &when)) {
+        memcpy(id, (*argv)[0], strlen((*argv)[0]) + 1);
+        --*argc;
+        ++*argv;
+    } else if (!newest(buf_cstr(&sessions), kind, id)) {
+        return err_set(e, EX_FAIL,
+                       "no session has %s in this folder; 'belay help run' tells how to have it",
+                       strcmp(kind, STAGE_FOLDER) == 0 ? "staged work" : "copies for undo");
+    }
+    buf_printf(folder, "%s/%s", buf_cstr(&sessions), id);
+    return true;
 }
 
 static bool take_paths(struct staged *x, int argc, char **argv, struct err *e)
@@ -142,27 +156,11 @@ static bool take_paths(struct staged *x, int argc, char **argv, struct err *e)
 
 bool staged_open(struct staged *x, int argc, char **argv, bool change, struct err *e)
 {
-    AUTO_BUF struct buf sessions = {0};
-    char workspace[PATH_MAX];
-    struct timespec when;
-
     memset(x, 0, sizeof(*x));
     x->stage = (struct stage){.folder = -1, .upper = -1, .lower = -1, .journal = -1};
-    buf_init(&sessions, PATH_MAX);
     buf_init(&x->folder, PATH_MAX);
-    if (!cli_state_folder(&sessions, e))
-        return false;
-    bool only_paths = argc > 0 && strcmp(argv[-1], "--") == 0;
-    if (argc > 0 && !only_paths && client_id_valid(argv[0]) &&
-        described(buf_cstr(&sessions), argv[0], workspace, &when)) {
-        memcpy(x->id, argv[0], strlen(argv[0]) + 1);
-        argc--;
-        argv++;
-    } else if (!newest(buf_cstr(&sessions), x->id, e)) {
-        return false;
-    }
-    buf_printf(&x->folder, "%s/%s", buf_cstr(&sessions), x->id);
-    return stage_open(buf_cstr(&x->folder), change, &x->stage, e) && take_paths(x, argc, argv, e);
+    return session_find(STAGE_FOLDER, &argc, &argv, x->id, &x->folder, e) &&
+           stage_open(buf_cstr(&x->folder), change, &x->stage, e) && take_paths(x, argc, argv, e);
 }
 
 void staged_close(struct staged *x)

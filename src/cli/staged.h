@@ -21,15 +21,16 @@ struct staged {
 };
 
 /*
- * Arguments [SESSION] [PATH...]: the first is a session when one of that name has staged work
- * and no "--" stands before it. Without one: the newest of the workspace that the current folder
- * lies in. `change` as in stage_open().
+ * Arguments [SESSION] [PATH...]: the first is a session when one of that name has a folder `kind`
+ * (staged work, copies for undo) and no "--" stands before it; it is taken off. Without one: the
+ * newest of the workspace that the current folder lies in. `folder` gets the session's.
  */
+bool session_find(const char *kind, int *argc, char ***argv, char id[SESSION_ID_MAX + 1],
+                  struct buf *folder, struct err *e);
+
+/* Session and paths for staged work. `change` as in stage_open(). */
 bool staged_open(struct staged *x, int argc, char **argv, bool change, struct err *e);
 void staged_close(struct staged *x);
-
-/* Is the session still running? */
-bool session_runs(const char *id);
 
 /* `path` as a path below the folder `top`, without "." and ".."; NULL: it lies elsewhere. A
  * relative path starts at the current folder. */

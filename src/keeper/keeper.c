@@ -10,6 +10,7 @@
 #include "keeper/session.h"
 #include "keeper/trust.h"
 #include "kern/kern.h"
+#include "policy/undo.h"
 #include "record/record.h"
 
 #include <assert.h>
@@ -184,12 +185,39 @@ static bool start_jail(struct keeper *k, int tty, struct err *e)
     return fd_set_cloexec(k->agent_pidfd, true);
 }
 
+static int make_file(int folder, const char *name)
+{
+    return openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+/* The file of copies is for kern alone, which cannot read it again. */
+static int make_undo_file(const struct keeper_options *o, struct err *e)
+{
+    AUTO_FREE char *path = xasprintf("%s/" UNDO_FOLDER, o->folder);
+    AUTO_CLOSE int folder = -1;
+    AUTO_CLOSE int about = -1;
+    AUTO_CLOSE int journal = -1;
+    AUTO_CLOSE int copies = -1;
+
+    if (mkdir(path, 0700) == 0)
+        folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0 || (about = make_file(folder, "workspace")) < 0 ||
+        !fd_write_all(about, o->workspace, strlen(o->workspace)) ||
+        (journal = make_file(folder, "journal")) < 0 ||
+        (copies = make_file(folder, UNDO_COPIES)) < 0)
+        err_sys(e, EX_RECORD, "%s: cannot be made", path);
+    return fd_take(&copies);
+}
+
 static bool configure_adapters(struct keeper *k, struct err *e)
 {
     AUTO_CLOSE int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    AUTO_CLOSE int undo = -1;
 
     if (proc < 0)
         return err_sys(e, EX_ROLE, "/proc");
+    if (k->o->plan->undo && (undo = make_undo_file(k->o, e)) < 0)
+        return false;
     struct kern_config c = {
         .listener = k->jail.listener,
         .ns_user = k->jail.ns_user,
@@ -199,6 +227,9 @@ static bool configure_adapters(struct keeper *k, struct err *e)
         .verify_exec = k->o->plan->verify_exec || k->o->settings->env_scrub.n > 0,
         .read_env = k->o->plan->verify_env,
         .measure = k->o->plan->measure,
+        .undo = undo,
+        .undo_bytes = undo >= 0 ? (uint64_t)k->o->settings->undo_bytes : 0,
+        .undo_files = undo >= 0 ? (uint64_t)k->o->settings->undo_files : 0,
         .scrub = k->o->settings->env_scrub.item,
         .nscrub = k->o->settings->env_scrub.n,
     };

@@ -3,6 +3,7 @@
 
 #include "kern/measure.h"
 #include "kern/serve.h"
+#include "kern/undo.h"
 #include "policy/message.h"
 
 #include <errno.h>
@@ -117,6 +118,8 @@ static bool take_verdict(struct kern *k)
         return serve_fail(k, "kern: the judge answered twice");
     r->seen[in.id - r->first] = SEEN_ANSWERED;
     r->answered++;
+    if ((v.duties & DUTY_UNDO) != 0)
+        undo_wanted(r, in.id - r->first, v.event);
     if (v.outcome > r->worst)
         r->worst = v.outcome;
     if (r->worst != OUTCOME_ALLOW)

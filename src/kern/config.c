@@ -7,27 +7,43 @@
 
 #include <string.h>
 
-enum { TAG_TRAPS = MSG_TAG_CONFIG, TAG_VERIFY, TAG_READ_ENV, TAG_MEASURE, TAG_SCRUB };
-enum { FD_LISTENER, FD_PROC, FD_NS_USER, FD_NS_MOUNT, FD_COUNT };
+enum {
+    TAG_TRAPS = MSG_TAG_CONFIG,
+    TAG_VERIFY,
+    TAG_READ_ENV,
+    TAG_MEASURE,
+    TAG_UNDO_BYTES,
+    TAG_UNDO_FILES,
+    TAG_SCRUB
+};
+/* In this order; the file for undo and the two namespaces only where there are some. */
+enum { FD_LISTENER, FD_PROC, FD_MORE, FD_COUNT = FD_MORE + 3 };
 
 bool kern_config_send(int sock, const struct kern_config *c, struct err *e)
 {
     AUTO_FREE struct frame_out *f = xcalloc(1, sizeof(*f));
-    const int fds[FD_COUNT] = {[FD_LISTENER] = c->listener,
-                               [FD_PROC] = c->proc,
-                               [FD_NS_USER] = c->ns_user,
-                               [FD_NS_MOUNT] = c->ns_mount};
+    int fds[FD_COUNT] = {[FD_LISTENER] = c->listener, [FD_PROC] = c->proc};
+    size_t nfds = FD_MORE;
+
+    if (c->undo_files > 0)
+        fds[nfds++] = c->undo;
+    if (c->ns_user >= 0) {
+        fds[nfds++] = c->ns_user;
+        fds[nfds++] = c->ns_mount;
+    }
 
     frame_start(f, MSG_CONFIG, 0);
     frame_put_int(f, TAG_TRAPS, c->traps);
     frame_put_int(f, TAG_VERIFY, c->verify_exec);
     frame_put_int(f, TAG_READ_ENV, c->read_env);
     frame_put_int(f, TAG_MEASURE, c->measure);
+    frame_put_int(f, TAG_UNDO_BYTES, (int64_t)c->undo_bytes);
+    frame_put_int(f, TAG_UNDO_FILES, (int64_t)c->undo_files);
     frame_list_start(f, TAG_SCRUB);
     for (size_t i = 0; i < c->nscrub; i++)
         frame_list_item(f, str_of(c->scrub[i]));
     frame_list_end(f);
-    if (!frame_send(sock, f, fds, c->ns_user >= 0 ? FD_COUNT : FD_NS_USER))
+    if (!frame_send(sock, f, fds, nfds))
         return err_sys(e, EX_ROLE, "kern: its settings cannot be sent");
     return true;
 }
@@ -63,6 +79,12 @@ static bool take_field(struct kern_config *c, const struct frame_field *x)
         return take_bool(&c->read_env, x);
     case TAG_MEASURE:
         return take_bool(&c->measure, x);
+    case TAG_UNDO_BYTES:
+        c->undo_bytes = (uint64_t)x->num;
+        return x->kind == FRAME_INT && x->num >= 0;
+    case TAG_UNDO_FILES:
+        c->undo_files = (uint64_t)x->num;
+        return x->kind == FRAME_INT && x->num >= 0 && x->num <= KERN_UNDO_FILES_MAX;
     case TAG_SCRUB:
         return x->kind == FRAME_LIST && take_scrub(c, x->bytes);
     default:
@@ -87,24 +109,36 @@ static bool read_fields(struct frame_in *f, struct kern_config *c)
     return r == FRAME_EOF && seen == needed && (c->verify_exec || (!c->read_env && c->nscrub == 0));
 }
 
+static bool take_fds(struct frame_in *f, struct kern_config *c)
+{
+    size_t next = FD_MORE, undo = c->undo_files > 0 ? 1 : 0;
+
+    if (f->nfds != FD_MORE + undo && f->nfds != FD_MORE + undo + 2)
+        return false;
+    c->listener = fd_take(&f->fds[FD_LISTENER]);
+    c->proc = fd_take(&f->fds[FD_PROC]);
+    if (undo != 0)
+        c->undo = fd_take(&f->fds[next++]);
+    if (f->nfds > next) {
+        c->ns_user = fd_take(&f->fds[next]);
+        c->ns_mount = fd_take(&f->fds[next + 1]);
+    }
+    return true;
+}
+
 bool kern_config_recv(int sock, struct kern_config *c, struct err *e)
 {
     AUTO_FREE struct frame_in *f = xcalloc(1, sizeof(*f));
 
-    *c = (struct kern_config){.listener = -1, .ns_user = -1, .ns_mount = -1, .proc = -1};
+    *c =
+        (struct kern_config){.listener = -1, .ns_user = -1, .ns_mount = -1, .proc = -1, .undo = -1};
     if (frame_recv(sock, f, FD_COUNT) != FRAME_OK)
         return err_set(e, EX_ROLE, "kern: the keeper sent no settings");
-    if (!message_permitted(ROLE_KEEPER, ROLE_KERN, PHASE_START, f->type) ||
-        (f->nfds != FD_COUNT && f->nfds != FD_NS_USER) || !read_fields(f, c)) {
+    if (!message_permitted(ROLE_KEEPER, ROLE_KERN, PHASE_START, f->type) || !read_fields(f, c) ||
+        !take_fds(f, c)) {
         frame_close_fds(f);
         kern_config_close(c);
         return err_set(e, EX_ROLE, "kern: the settings are malformed");
-    }
-    c->listener = fd_take(&f->fds[FD_LISTENER]);
-    c->proc = fd_take(&f->fds[FD_PROC]);
-    if (f->nfds == FD_COUNT) {
-        c->ns_user = fd_take(&f->fds[FD_NS_USER]);
-        c->ns_mount = fd_take(&f->fds[FD_NS_MOUNT]);
     }
     return true;
 }
@@ -115,6 +149,7 @@ void kern_config_close(struct kern_config *c)
     mem_auto_close(&c->proc);
     mem_auto_close(&c->ns_user);
     mem_auto_close(&c->ns_mount);
+    mem_auto_close(&c->undo);
     for (size_t i = 0; i < c->nscrub; i++)
         mem_auto_free(&c->scrub[i]);
     mem_auto_free(&c->scrub);

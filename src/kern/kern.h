@@ -21,18 +21,24 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#define KERN_UNDO_FILES_MAX 1000000
 
 struct kern_config {
-    int listener;       /* seccomp user notification descriptor */
-    int ns_user;        /* the jail's user and mount namespaces, which are joined; -1, -1: kern */
-    int ns_mount;       /* is in them already */
-    int proc;           /* directory of the procfs in which kern finds the pids that it is told */
-    unsigned traps;     /* bits of enum jail_traps (src/jail/jail.h) */
-    bool verify_exec;   /* a rule looks at programs or arguments: verify after each exec */
-    bool read_env;      /* a rule looks at variables too; needs verify_exec */
-    bool measure;       /* a rule looks at hashes of programs or scripts: measure.h */
-    const char **scrub; /* NAME or PREFIX*: variables that are taken from each program before it
-                           starts; with any, verify_exec must be on */
+    int listener;        /* seccomp user notification descriptor */
+    int ns_user;         /* the jail's user and mount namespaces, which are joined; -1, -1: kern */
+    int ns_mount;        /* is in them already */
+    int proc;            /* directory of the procfs in which kern finds the pids that it is told */
+    unsigned traps;      /* bits of enum jail_traps (src/jail/jail.h) */
+    bool verify_exec;    /* a rule looks at programs or arguments: verify after each exec */
+    bool read_env;       /* a rule looks at variables too; needs verify_exec */
+    bool measure;        /* a rule looks at hashes of programs or scripts: measure.h */
+    int undo;            /* file for copies of what is changed, open for writing: undo.h */
+    uint64_t undo_bytes; /* what it may hold at most */
+    uint64_t undo_files; /* 0: no copies, and no file */
+    const char **scrub;  /* NAME or PREFIX*: variables that are taken from each program before it
+                            starts; with any, verify_exec must be on */
     size_t nscrub;
 };
 

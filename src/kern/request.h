@@ -71,6 +71,7 @@ struct request {
     struct action *checks;
     size_t nchecks, room, sent, answered;
     unsigned char *seen; /* of each check, enum seen */
+    uint64_t *undo;      /* of each check, the event that asks for a copy; NULL: none does */
     bool again;          /* some are to be sent once more */
     uint32_t first;      /* frame id of the first check; the others follow */
     enum outcome worst;  /* of the verdicts so far */
@@ -103,6 +104,7 @@ struct kern {
     struct mem mem; /* of the request at hand */
     uint32_t next_id;
     struct measures *measures;
+    struct undo *undo;
     uint64_t generation; /* counts entries made: see rename.c */
     struct err *err;
     bool failed;

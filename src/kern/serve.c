@@ -6,6 +6,7 @@
 #include "kern/measure.h"
 #include "kern/plan.h"
 #include "kern/uapi.h"
+#include "kern/undo.h"
 #include "kern/verify.h"
 #include "policy/message.h"
 
@@ -127,6 +128,12 @@ static void run_act(struct request *r)
 
 void serve_allowed(struct request *r)
 {
+    int error = undo_take(r);
+
+    if (error != 0) {
+        (void)answer_error(r, -error);
+        return;
+    }
     run_act(r);
 }
 
@@ -351,6 +358,7 @@ static void close_all(struct kern *k)
                            k->on_judge_room, k->on_child,  k->on_tick};
 
     measures_close(k->measures);
+    undo_close(k->undo);
     for (size_t i = 0; i < REQUESTS_MAX; i++)
         if (k->requests[i].state != REQUEST_FREE)
             request_end(&k->requests[i]);
@@ -382,15 +390,18 @@ int kern_serve(const struct kern_config *c, int keeper, int judge,
 {
     AUTO_FREE struct kern *k = xcalloc(1, sizeof(*k));
     AUTO_FREE struct measures *measures = xcalloc(1, sizeof(*measures));
+    struct undo undo;
 
     k->config = *c;
     k->measures = measures;
+    k->undo = &undo;
     k->keeper = keeper;
     k->judge = judge;
     k->err = e;
     k->signals = k->view.self_fd = k->view.root = -1;
     k->next_id = 1;
-    bool ok = open_all(k, e) && ready(ctx, e) && event_base_dispatch(k->base) >= 0;
+    bool ok =
+        undo_open(&undo, c) && open_all(k, e) && ready(ctx, e) && event_base_dispatch(k->base) >= 0;
     close_all(k);
     return ok && !k->failed ? EX_OK : EX_ROLE;
 }

@@ -28,6 +28,10 @@ static bool new_trap(const struct plan *running, const struct plan *next, struct
         return !err_set(e, EX_POLICY,
                         "it looks at hashes of programs, and this session was started without "
                         "that");
+    if (next->undo && !running->undo)
+        return !err_set(e, EX_POLICY,
+                        "it asks for copies of what is changed (@undo), and this session was "
+                        "started without that");
     if (next->gate && !running->gate)
         return !err_set(e, EX_POLICY,
                         "it opens the network, and this session was started without a gate");

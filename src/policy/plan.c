@@ -386,6 +386,7 @@ static void find_needs(struct planning *x)
         const struct rule *r = &x->p->rules[i];
         struct cedar_policy_info info = cedar_policy_info(x->p->units[r->unit].policies, r->index);
 
+        x->plan->undo |= (r->duties & DUTY_UNDO) != 0;
         if (!r->forbid) {
             x->plan->opens |= surveyor_concerns(x->v, i, VERB_REQUEST, RESOURCE_HOST) ||
                               surveyor_concerns(x->v, i, VERB_INFER, RESOURCE_MODEL);

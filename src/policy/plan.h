@@ -36,6 +36,7 @@ struct plan {
     unsigned traps;   /* bits of enum plan_trap; execs are always trapped */
     bool verify_exec; /* a rule looks at program or arguments: kern verifies after exec */
     bool verify_env;  /* a rule looks at context.env: kern reads variables and verifies them */
+    bool undo;        /* a rule has @undo: kern takes copies */
     bool measure;     /* a rule looks at context.sha256 or script_sha256: kern hashes what runs */
     bool gate;        /* some permit allows sending: the gate is needed */
     bool opens;       /* ... and to look inside: some permit is about requests or inference */

@@ -269,6 +269,12 @@ static enum holds holds(struct surveyor *v, size_t rule, enum verb verb, struct 
     return HOLDS_OPEN;
 }
 
+/* Before which kern takes a copy, where a rule has @undo. */
+static bool changes_file(enum verb verb)
+{
+    return verb == VERB_WRITE || verb == VERB_CREATE || verb == VERB_DELETE;
+}
+
 enum said surveyor_says(struct surveyor *v, enum verb verb, enum resource_kind kind,
                         struct str sample)
 {
@@ -285,6 +291,7 @@ enum said surveyor_says(struct surveyor *v, enum verb verb, enum resource_kind k
         if (!r->forbid) {
             permitted |= h == HOLDS_YES;
             maybe_permitted = true;
+            maybe_stopped |= changes_file(verb) && (r->duties & DUTY_UNDO) != 0;
         } else if (h == HOLDS_YES && r->outcome >= OUTCOME_DENY) {
             return SAID_NO;
         } else {

@@ -20,7 +20,8 @@ enum note {
     NOTE_ALERT,
     NOTE_LABEL,
     NOTE_REDACT,
-    NOTE_INJECT
+    NOTE_INJECT,
+    NOTE_UNDO
 };
 
 static const struct note_row {
@@ -33,6 +34,7 @@ static const struct note_row {
     {"freeze", NOTE_FREEZE, false, true}, {"kill", NOTE_KILL, false, true},
     {"alert", NOTE_ALERT, true, true},    {"label", NOTE_LABEL, true, false},
     {"redact", NOTE_REDACT, true, false}, {"inject", NOTE_INJECT, true, false},
+    {"undo", NOTE_UNDO, true, true},
 };
 
 bool policy_error_at(const struct policy *p, size_t u, struct cedar_span span, struct err *e,
@@ -89,7 +91,7 @@ static void stricter(struct rule *r, enum outcome outcome, bool *softened)
 struct reading {
     struct policy *p;
     struct rule *rule;
-    struct str say[NOTE_INJECT + 1];
+    struct str say[NOTE_UNDO + 1];
     bool softened;
 };
 
@@ -136,6 +138,9 @@ static bool take_note(struct reading *x, const struct note_row *row, struct ceda
         return true;
     case NOTE_INJECT:
         return take_inject(x, a, e);
+    case NOTE_UNDO:
+        r->duties |= DUTY_UNDO;
+        return true;
     case NOTE_ASK:
         stricter(r, OUTCOME_ASK, &x->softened);
         return true;
@@ -180,7 +185,7 @@ static bool read_notes(struct policy *p, struct rule *r, const struct cedar_poli
         if (row == NULL)
             return policy_error_at(p, r->unit, a.span, e,
                                    "this annotation means nothing here; known are @id @reason "
-                                   "@ask @deny @freeze @kill @alert @label @redact @inject");
+                                   "@ask @deny @freeze @kill @alert @label @redact @inject @undo");
         if (!(r->forbid ? row->on_forbid : row->on_permit))
             return policy_error_at(p, r->unit, a.span, e, "@%s belongs on a %s", row->key,
                                    r->forbid ? "permit" : "forbid");

@@ -62,5 +62,7 @@ bool change_selected(const char *path, char *const *selected, size_t n);
 
 /* Same bytes? Holes are not read. -1: cannot be read. */
 int content_same(int a, int b);
+/* The same for `size` bytes of a, from `start` on, and the first of b. */
+int content_same_part(int a, off_t start, int b, off_t size);
 
 #endif

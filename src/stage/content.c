@@ -19,10 +19,10 @@ static off_t next_data(int fd, off_t at, off_t size)
 }
 
 /* -1: unreadable; 0: differ; 1: same. */
-static int same_chunk(int a, int b, off_t at, size_t n)
+static int same_chunk(int a, off_t start, int b, off_t at, size_t n)
 {
     static char x[CHUNK], y[CHUNK];
-    ssize_t p = pread(a, x, n, at), q = pread(b, y, n, at);
+    ssize_t p = pread(a, x, n, start + at), q = pread(b, y, n, at);
 
     if (p < 0 || q < 0)
         return -1;
@@ -35,13 +35,17 @@ int content_same(int a, int b)
 
     if (fstat(a, &x) != 0 || fstat(b, &y) != 0)
         return -1;
-    if (x.st_size != y.st_size)
-        return 0;
-    for (off_t at = 0; at < x.st_size;) {
-        off_t from_a = next_data(a, at, x.st_size), from_b = next_data(b, at, x.st_size);
+    return x.st_size == y.st_size ? content_same_part(a, 0, b, x.st_size) : 0;
+}
+
+int content_same_part(int a, off_t start, int b, off_t size)
+{
+    for (off_t at = 0; at < size;) {
+        off_t from_a = next_data(a, start + at, start + size) - start;
+        off_t from_b = next_data(b, at, size);
         off_t from = from_a < from_b ? from_a : from_b;
-        size_t n = x.st_size - from < CHUNK ? (size_t)(x.st_size - from) : CHUNK;
-        int same = n > 0 ? same_chunk(a, b, from, n) : 1;
+        size_t n = size - from < CHUNK ? (size_t)(size - from) : CHUNK;
+        int same = n > 0 ? same_chunk(a, start, b, from, n) : 1;
 
         if (same != 1)
             return same;

@@ -14,8 +14,8 @@
 #define NAMES_MAX  65536
 #define VALUE_MAX_ 65536
 
-/* For file systems between which the kernel does not copy. */
-static bool copy_by_hand(int from, int to, off_t at, off_t end)
+/* For file systems between which the kernel does not copy. `at` and `end` are places in `from`. */
+static bool copy_by_hand(int from, off_t start, int to, off_t at, off_t end)
 {
     static char buffer[65536];
 
@@ -27,7 +27,7 @@ static bool copy_by_hand(int from, int to, off_t at, off_t end)
         if (n == 0)
             return true; /* it became shorter: seen by the caller */
         for (ssize_t done = 0; done < n;) {
-            ssize_t k = pwrite(to, buffer + done, (size_t)(n - done), at + done);
+            ssize_t k = pwrite(to, buffer + done, (size_t)(n - done), at - start + done);
             if (k < 0)
                 return false;
             done += k;
@@ -37,14 +37,14 @@ static bool copy_by_hand(int from, int to, off_t at, off_t end)
     return true;
 }
 
-static bool copy_range(int from, int to, off_t at, off_t end)
+static bool copy_range(int from, off_t start, int to, off_t at, off_t end)
 {
     while (at < end) {
-        off_t in = at, out = at;
+        off_t in = at, out = at - start;
         size_t want = end - at < (off_t)CHUNK ? (size_t)(end - at) : CHUNK;
         ssize_t n = copy_file_range(from, &in, to, &out, want, 0);
         if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS))
-            return copy_by_hand(from, to, at, end);
+            return copy_by_hand(from, start, to, at, end);
         if (n < 0)
             return false;
         if (n == 0)
@@ -54,24 +54,26 @@ static bool copy_range(int from, int to, off_t at, off_t end)
     return true;
 }
 
-bool copy_content(int from, int to, off_t size)
+bool copy_content(int from, off_t start, int to, off_t size)
 {
-    if (ioctl(to, FICLONE, from) == 0)
+    off_t end = start + size;
+
+    if (start == 0 && ioctl(to, FICLONE, from) == 0)
         return true;
     if (ftruncate(to, size) != 0)
         return false;
-    for (off_t at = 0; at < size;) {
+    for (off_t at = start; at < end;) {
         off_t data = lseek(from, at, SEEK_DATA);
         if (data < 0 && errno == ENXIO)
             return true; /* a hole to the end */
         if (data < 0)
-            return copy_range(from, to, at, size);
+            return copy_range(from, start, to, at, end);
         off_t hole = lseek(from, data, SEEK_HOLE);
-        if (hole < 0 || hole > size)
-            hole = size;
-        if (data >= size)
+        if (hole < 0 || hole > end)
+            hole = end;
+        if (data >= end)
             return true;
-        if (!copy_range(from, to, data, hole))
+        if (!copy_range(from, start, to, data, hole))
             return false;
         at = hole;
     }

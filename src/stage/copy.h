@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* From the start of `from` to the empty file `to`, `size` bytes. False with errno. */
-bool copy_content(int from, int to, off_t size);
+/* `size` bytes of `from`, which begin at `start`, to the empty file `to`. False with errno. */
+bool copy_content(int from, off_t start, int to, off_t size);
 /* Extended attributes of users, and the access list, of one file for another. */
 void copy_attributes(int from, int to);
 

@@ -58,7 +58,8 @@ static bool undo_move(struct leftover *l, struct err *e)
 static bool repair_one(const struct stage *s, const struct note *n, struct err *e)
 {
     struct leftover l = {.s = s, .note = n};
-    AUTO_CLOSE int parent = stage_open_parent(s->lower, n->path, &l.name);
+    AUTO_CLOSE int parent = s->cross ? stage_open_parent_crossing(s->lower, n->path, &l.name)
+                                     : stage_open_parent(s->lower, n->path, &l.name);
     struct note end = {.kind = NOTE_END, .path = n->path, .temp = n->temp};
     struct stat st;
     bool ok = true;

@@ -17,25 +17,42 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int stage_open_below(int root, const char *path, int flags)
+static int open_below(int root, const char *path, int flags, uint64_t more)
 {
     struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-                                      RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV};
+                                      RESOLVE_NO_MAGICLINKS | more};
 
-    if ((flags & (O_CREAT | O_TMPFILE)) == O_CREAT)
-        how.mode = 0600;
     return (int)syscall(SYS_openat2, root, path[0] == '\0' ? "." : path, &how, sizeof(how));
+}
+
+static int open_parent(int root, const char *path, const char **name, uint64_t more)
+{
+    const char *slash = strrchr(path, '/');
+    AUTO_FREE char *parent = xasprintf("%.*s", slash != NULL ? (int)(slash - path) : 0, path);
+
+    *name = slash != NULL ? slash + 1 : path;
+    return open_below(root, parent, O_PATH | O_DIRECTORY, more);
+}
+
+int stage_open_below(int root, const char *path, int flags)
+{
+    return open_below(root, path, flags, RESOLVE_NO_XDEV);
 }
 
 int stage_open_parent(int root, const char *path, const char **name)
 {
-    const char *slash = strrchr(path, '/');
-    AUTO_FREE char *parent = NULL;
+    return open_parent(root, path, name, RESOLVE_NO_XDEV);
+}
 
-    *name = slash != NULL ? slash + 1 : path;
-    parent = xasprintf("%.*s", slash != NULL ? (int)(slash - path) : 0, path);
-    return stage_open_below(root, parent, O_PATH | O_DIRECTORY);
+int stage_open_crossing(int root, const char *path, int flags)
+{
+    return open_below(root, path, flags, 0);
+}
+
+int stage_open_parent_crossing(int root, const char *path, const char **name)
+{
+    return open_parent(root, path, name, 0);
 }
 
 /* The root of the overlay has the mode and owner of its upper folder. */
@@ -135,7 +152,7 @@ static bool open_folders(struct stage *s, struct err *e)
     return true;
 }
 
-static bool open_journal(struct stage *s, struct err *e)
+bool stage_lock(struct stage *s, struct err *e)
 {
     s->journal = openat(s->folder, "journal", O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
     if (s->journal < 0)
@@ -155,7 +172,7 @@ bool stage_open(const char *session, bool change, struct stage *s, struct err *e
     s->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (s->folder < 0)
         return err_sys(e, EX_FAIL, "%s: the staged work", path);
-    if (read_workspace(s, e) && open_folders(s, e) && (!change || open_journal(s, e)))
+    if (read_workspace(s, e) && open_folders(s, e) && (!change || stage_lock(s, e)))
         return true;
     stage_close(s);
     return false;

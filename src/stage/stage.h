@@ -33,6 +33,7 @@ struct stage {
     int folder;  /* of the staged work */
     int upper;   /* what the agent made */
     int lower;   /* the workspace */
+    bool cross;  /* lower has other file systems mounted in it, which belong to it */
     int journal; /* open for appending, locked; -1: read only */
     char *workspace;
     struct timespec started;
@@ -50,6 +51,8 @@ bool stage_exists(const char *session);
  */
 bool stage_open(const char *session, bool change, struct stage *s, struct err *e);
 void stage_close(struct stage *s);
+/* Takes the journal of s->folder for changing s->lower, and repairs. */
+bool stage_lock(struct stage *s, struct err *e);
 
 /* Removes the folder and all that is in it. Of a session that has ended. */
 bool stage_remove(const char *session, struct err *e);
@@ -58,5 +61,8 @@ bool stage_remove(const char *session, struct err *e);
 int stage_open_below(int root, const char *path, int flags);
 /* The folder that `path` lies in, O_PATH, and its last name. -1 with errno. */
 int stage_open_parent(int root, const char *path, const char **name);
+/* The same, also onto other file systems. */
+int stage_open_crossing(int root, const char *path, int flags);
+int stage_open_parent_crossing(int root, const char *path, const char **name);
 
 #endif

@@ -98,7 +98,16 @@ static bool as_compared(int parent, const char *name, const struct change *c)
     if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT && c->before.st_mode == 0;
     now = sig_of(&st);
-    return c->before.st_mode != 0 && sig_same(&now, &then);
+    if (c->before.st_mode == 0)
+        return false;
+    /* The removal of another name of it moves its ctime. */
+    return c->before.st_nlink > 1 ? sig_same_moved(&now, &then) : sig_same(&now, &then);
+}
+
+static int open_to_parent(const struct transfer *t, const char *path, const char **name)
+{
+    return t->cross ? stage_open_parent_crossing(t->to, path, name)
+                    : stage_open_parent(t->to, path, name);
 }
 
 /* Opens the parent and checks the entry. False: refused, and told. */
@@ -108,11 +117,10 @@ static bool begin(struct transfer *t, const struct change *c, struct job *j)
 
     *j = (struct job){.c = c, .parent = -1};
     if (c->conflict && !t->force) {
-        refuse(t, c,
-               "the original has changed since the agent first touched it (--force overrides)");
+        refuse(t, c, t->changed);
         return false;
     }
-    j->parent = stage_open_parent(t->to, c->path, &j->name);
+    j->parent = open_to_parent(t, c->path, &j->name);
     if (j->parent < 0 || fstat(j->parent, &st) != 0) {
         refuse(t, c,
                errno == ELOOP   ? "a folder above it is a link"
@@ -128,16 +136,64 @@ static bool begin(struct transfer *t, const struct change *c, struct job *j)
     return false;
 }
 
-/* The temporary file's content. NULL, or why not. */
-static const char *fill(const struct job *j, int from, int temp, const struct stat *st)
+static int open_to(const struct transfer *t, const char *path, int flags)
 {
-    struct stat after;
-    struct sig a = sig_of(st), b;
-    const struct timespec times[2] = {st->st_atim, st->st_mtim};
+    return t->cross ? stage_open_crossing(t->to, path, flags)
+                    : stage_open_below(t->to, path, flags);
+}
 
-    if (!copy_content(from, temp, st->st_size))
+static const char *open_file(const struct transfer *t, const struct change *c, struct source *s)
+{
+    s->fd = stage_open_below(t->from, c->path, O_RDONLY | O_NONBLOCK);
+    if (s->fd < 0 || fstat(s->fd, &s->st) != 0)
         return strerrordesc_np(errno);
-    if (fstat(from, &after) != 0 || (b = sig_of(&after), !sig_same(&a, &b)))
+    return S_ISREG(s->st.st_mode) ? NULL : "it is changing just now";
+}
+
+static const char *open_link(const struct transfer *t, const struct change *c, struct source *s)
+{
+    const char *name;
+    AUTO_CLOSE int parent = stage_open_parent(t->from, c->path, &name);
+    ssize_t n = parent >= 0 ? readlinkat(parent, name, s->target, sizeof(s->target) - 1) : -1;
+
+    if (n < 0 || fstatat(parent, name, &s->st, AT_SYMLINK_NOFOLLOW) != 0)
+        return strerrordesc_np(errno);
+    s->target[n] = '\0';
+    return NULL;
+}
+
+static const char *open_source(const struct transfer *t, const struct change *c, struct source *s)
+{
+    s->fd = -1;
+    s->at = 0;
+    if (t->open_source != NULL)
+        return t->open_source(t, c, s);
+    return S_ISLNK(c->after.st_mode) ? open_link(t, c, s) : open_file(t, c, s);
+}
+
+/* Did the agent write to it while it was copied? */
+static bool is_moving(const struct transfer *t, const struct source *s)
+{
+    struct sig a = sig_of(&s->st), b;
+    struct stat after;
+
+    if (t->open_source != NULL)
+        return false;
+    if (fstat(s->fd, &after) != 0)
+        return true;
+    b = sig_of(&after);
+    return !sig_same(&a, &b);
+}
+
+/* The temporary file's content. NULL, or why not. */
+static const char *fill(const struct transfer *t, const struct job *j, const struct source *s,
+                        int temp)
+{
+    const struct timespec times[2] = {s->st.st_atim, s->st.st_mtim};
+
+    if (!copy_content(s->fd, s->at, temp, s->st.st_size))
+        return strerrordesc_np(errno);
+    if (is_moving(t, s))
         return "it is being written just now";
     if (j->c->before.st_mode != 0) {
         AUTO_CLOSE int old =
@@ -146,57 +202,49 @@ static const char *fill(const struct job *j, int from, int temp, const struct st
             copy_attributes(old, temp);
     }
     /* Root's agent works with the identities of the host. */
-    if (geteuid() == 0 && fchown(temp, st->st_uid, st->st_gid) != 0)
+    if (geteuid() == 0 && fchown(temp, s->st.st_uid, s->st.st_gid) != 0)
         return strerrordesc_np(errno);
-    if (fchmod(temp, st->st_mode & MODE_BITS) != 0 || futimens(temp, times) != 0 ||
+    if (fchmod(temp, s->st.st_mode & MODE_BITS) != 0 || futimens(temp, times) != 0 ||
         fsync(temp) != 0)
         return strerrordesc_np(errno);
     return NULL;
 }
 
-static const char *make_file(const struct transfer *t, struct job *j)
+static const char *make_file(const struct transfer *t, struct job *j, const struct source *s)
 {
-    AUTO_CLOSE int from = stage_open_below(t->from, j->c->path, O_RDONLY | O_NONBLOCK);
-    struct stat st, made;
-
-    if (from < 0 || fstat(from, &st) != 0)
-        return strerrordesc_np(errno);
-    if (!S_ISREG(st.st_mode))
-        return "it is changing just now";
-    if ((st.st_mode & PRIVILEGED) != 0)
+    if ((s->st.st_mode & PRIVILEGED) != 0)
         return "it is set-user-ID or set-group-ID; such a file is not taken over";
     AUTO_CLOSE int temp =
         openat(j->parent, j->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (temp < 0)
         return strerrordesc_np(errno);
     j->made = true;
-    const char *why = fill(j, from, temp, &st);
-    if (why == NULL && fstat(temp, &made) != 0)
-        why = strerrordesc_np(errno);
-    j->ino = why == NULL ? made.st_ino : 0;
-    j->source = sig_of(&st);
-    return why;
+    return fill(t, j, s, temp);
 }
 
-static const char *make_link(const struct transfer *t, struct job *j)
+static const char *make_link(struct job *j, const struct source *s)
 {
-    char target[PATH_MAX];
-    const char *name;
-    AUTO_CLOSE int parent = stage_open_parent(t->from, j->c->path, &name);
-    ssize_t n = parent >= 0 ? readlinkat(parent, name, target, sizeof(target) - 1) : -1;
-    struct stat st, made;
-
-    if (n < 0 || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return strerrordesc_np(errno);
-    target[n] = '\0';
-    if (symlinkat(target, j->parent, j->temp) != 0)
+    if (symlinkat(s->target, j->parent, j->temp) != 0)
         return strerrordesc_np(errno);
     j->made = true;
-    if (fstatat(j->parent, j->temp, &made, AT_SYMLINK_NOFOLLOW) != 0)
-        return strerrordesc_np(errno);
-    j->ino = made.st_ino;
-    j->source = sig_of(&st);
     return NULL;
+}
+
+static const char *make_temp(const struct transfer *t, struct job *j)
+{
+    struct source s = {.fd = -1};
+    struct stat made;
+    const char *why = open_source(t, j->c, &s);
+
+    j->source = sig_of(&s.st);
+    if (why == NULL)
+        why = S_ISLNK(j->c->after.st_mode) ? make_link(j, &s) : make_file(t, j, &s);
+    mem_auto_close(&s.fd);
+    if (why == NULL && fstatat(j->parent, j->temp, &made, AT_SYMLINK_NOFOLLOW) != 0)
+        why = strerrordesc_np(errno);
+    if (why == NULL)
+        j->ino = made.st_ino;
+    return why;
 }
 
 static bool end_job(const struct transfer *t, struct job *j, struct err *e)
@@ -226,7 +274,7 @@ static bool prepare(struct batch *b, struct job *j, struct err *e)
         if (!note_job(t, j, NOTE_TEMP, e))
             return false;
         step("make temp");
-        why = S_ISLNK(j->c->after.st_mode) ? make_link(t, j) : make_file(t, j);
+        why = make_temp(t, j);
     }
     if (why != NULL)
         return drop_job(t, j, why, e);
@@ -397,18 +445,17 @@ static bool set_mode(const struct transfer *t, int fd, mode_t mode)
 
 static bool carry_mode(struct transfer *t, const struct change *c, struct err *e)
 {
-    AUTO_CLOSE int fd = stage_open_below(t->to, c->path, O_PATH);
-    AUTO_CLOSE int from = stage_open_below(t->from, c->path, O_PATH);
+    AUTO_CLOSE int fd = open_to(t, c->path, O_PATH);
+    AUTO_CLOSE int from = t->open_source == NULL ? stage_open_below(t->from, c->path, O_PATH) : -1;
     struct stat st;
     struct sig now, then = sig_of(&c->before);
     struct note n = {.kind = NOTE_SETTLED, .path = c->path};
 
     if (c->conflict && !t->force) {
-        refuse(t, c,
-               "the original has changed since the agent first touched it (--force overrides)");
+        refuse(t, c, t->changed);
         return true;
     }
-    if (fd < 0 || from < 0 || fstat(fd, &st) != 0) {
+    if (fd < 0 || fstat(fd, &st) != 0) {
         refuse(t, c, strerrordesc_np(errno));
         return true;
     }
@@ -432,7 +479,7 @@ static bool carry_mode(struct transfer *t, const struct change *c, struct err *e
     n.b = sig_of(&st);
     n.a = now;
     if (!S_ISDIR(st.st_mode)) {
-        if (fstat(from, &st) != 0)
+        if (from < 0 || fstat(from, &st) != 0)
             return true;
         n.a = sig_of(&st);
     }
@@ -467,13 +514,12 @@ static bool remove_folder(struct batch *b, const struct change *c, struct err *e
     struct stat st;
 
     if (c->conflict && !t->force) {
-        refuse(t, c,
-               "the original has changed since the agent first touched it (--force overrides)");
+        refuse(t, c, t->changed);
         return true;
     }
     if (!run_batch(b, e)) /* what it held goes first */
         return false;
-    AUTO_CLOSE int parent = stage_open_parent(t->to, c->path, &name);
+    AUTO_CLOSE int parent = open_to_parent(t, c->path, &name);
     if (parent < 0 || fstat(parent, &st) != 0) {
         refuse(t, c, strerrordesc_np(errno));
         return true;
@@ -554,7 +600,7 @@ static bool set_folder_modes(struct transfer *t, const struct changes *c, struct
 
         if (x->kind != CHANGE_ADDED || !S_ISDIR(x->after.st_mode) || !wanted(t, c, i))
             continue;
-        AUTO_CLOSE int fd = stage_open_below(t->to, x->path, O_PATH | O_DIRECTORY);
+        AUTO_CLOSE int fd = open_to(t, x->path, O_PATH | O_DIRECTORY);
         if (fd < 0 || fstat(fd, &st) != 0 || (st.st_mode & 0777) != 0700)
             continue; /* refused before, or no longer the one that was made */
         if (!set_mode(t, fd, (x->after.st_mode & MODE_BITS) | (st.st_mode & S_ISGID)) ||

@@ -19,10 +19,27 @@
 #include "stage/changes.h"
 #include "stage/stage.h"
 
+#include <limits.h>
+
+struct transfer;
+
+/* Where a file or link comes from. */
+struct source {
+    int fd;                /* of a file; owned */
+    off_t at;              /* where its content begins */
+    struct stat st;        /* mode, size, times, owner */
+    char target[PATH_MAX]; /* of a link */
+};
+
 struct transfer {
     int from, to; /* roots of the trees */
+    bool cross;   /* `to` has other file systems in it, which belong to it */
     int self;     /* /proc/self/fd, from before the mounts were joined; -1: open it */
+    /* Opens what a change's `after` is; NULL: it lies below `from`. NULL, or why it cannot be. */
+    const char *(*open_source)(const struct transfer *t, const struct change *c, struct source *s);
+    const void *source_ctx;
     const struct stage *journal; /* where steps are noted; NULL: nowhere */
+    const char *changed;         /* what is said of a conflict */
     bool force;                  /* also over originals that changed */
     char *const *paths;          /* only these, and the folders that they need; 0: all */
     size_t npaths;
