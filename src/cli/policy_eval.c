@@ -58,6 +58,12 @@ static void put_decision(struct buf *out, const struct decision *d)
         buf_printf(out, "%s%.*s", i == 0 ? "  by " : ", ", (int)d->rules[i].n, d->rules[i].p);
     if (d->reason.n > 0)
         buf_printf(out, "  (%.*s)", (int)d->reason.n, d->reason.p);
+    if ((d->duties & DUTY_OPEN) != 0)
+        buf_puts(out, (d->duties & DUTY_ONLY_HTTP) != 0
+                          ? "  looked into, for HTTP alone: each request is judged"
+                          : "  looked into: each request is judged");
+    if ((d->duties & DUTY_INJECT) != 0)
+        buf_printf(out, "  with credential %.*s", (int)d->inject.n, d->inject.p);
     buf_puts(out, "\n");
 }
 
@@ -79,6 +85,7 @@ int policy_eval_command(int argc, char **argv)
             json_cstr(&j, "outcome", outcome_name(q.decision.outcome));
             put_rules(&j, &q.decision);
             json_str(&j, "reason", q.decision.reason);
+            json_bool(&j, "opened", (q.decision.duties & DUTY_OPEN) != 0);
             json_obj_end(&j);
             buf_puts(&out, "\n");
         } else {

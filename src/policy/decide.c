@@ -132,18 +132,24 @@ static void name_rules(const struct policy *p, const struct ranking *r, struct d
     d->reason = r->n > 0 ? p->rules[r->item[0].rule].reason : str_of("");
 }
 
+static void name_permit(void *ctx, uint32_t rule)
+{
+    struct tally *t = ctx;
+
+    rank(&t->permits, rule, OUTCOME_ALLOW);
+}
+
 /*
  * What no permit names and is permitted all the same: a connection for the sake of requests,
  * and what only refines a request that was permitted. See policy.h.
  */
-static bool is_implied(const struct asked *q, uint32_t *duties)
+static bool is_implied(const struct asked *q, struct tally *t)
 {
     const struct action *a = q->action;
 
-    if (a->verb == VERB_CONNECT && a->kind == RESOURCE_HOST &&
-        policy_opens(q->p, q->session, a->resource, q->scratch)) {
-        *duties |= DUTY_ONLY_HTTP;
-        return true;
+    if (a->verb == VERB_CONNECT && a->kind == RESOURCE_HOST) {
+        t->permit_duties |= DUTY_ONLY_HTTP;
+        return may_send_by(q->p, q->session, VERB_REQUEST, a->resource, q->scratch, name_permit, t);
     }
     if (a->verb == VERB_CALL && a->has[FIELD_OP] && str_is(a->field[FIELD_OP].str, "intent"))
         return !q->p->permits_calls;
@@ -160,7 +166,7 @@ static void conclude(const struct asked *q, struct tally *t, struct decision *d)
     }
     d->permitted = t->permits.n > 0;
     if (!d->permitted && !t->exhausted && (asks || t->forbids.n == 0))
-        d->permitted = is_implied(q, &t->permit_duties);
+        d->permitted = is_implied(q, t);
     if (t->exhausted) {
         deny(d, "it is too costly to decide");
     } else if (!d->permitted && (asks || t->forbids.n == 0)) {
@@ -269,25 +275,6 @@ void policy_decide(const struct policy *p, const struct session *session,
     }
 }
 
-static bool admits(const struct policy *p, struct policy_scratch *s)
-{
-    for (size_t i = 0; i < p->nunits; i++)
-        if (cedar_scope_admits(p->units[i].program, NULL, &s->request.cedar, CEDAR_PERMIT, s->cedar,
-                               s->cedar_size))
-            return true;
-    return false;
-}
-
-static bool admits_host(const struct policy *p, const struct session *session, enum verb v,
-                        struct str host, struct policy_scratch *scratch)
-{
-    const char *reason;
-    struct action a;
-
-    action_init(&a, v, RESOURCE_HOST, host);
-    return request_make(p, session, &a, &scratch->request, &reason) && admits(p, scratch);
-}
-
 static bool is_provider(struct str host)
 {
     static const char *const hosts[] = {
@@ -306,12 +293,12 @@ bool policy_opens(const struct policy *p, const struct session *session, struct 
                   struct policy_scratch *scratch)
 {
     return (p->permits_infer && is_provider(host)) ||
-           admits_host(p, session, VERB_REQUEST, host, scratch);
+           may_send_by(p, session, VERB_REQUEST, host, scratch, NULL, NULL);
 }
 
 bool policy_may_send(const struct policy *p, const struct session *session, struct str host,
                      struct policy_scratch *scratch)
 {
-    return admits_host(p, session, VERB_CONNECT, host, scratch) ||
-           policy_opens(p, session, host, scratch);
+    return may_send_by(p, session, VERB_CONNECT, host, scratch, NULL, NULL) ||
+           may_send_by(p, session, VERB_REQUEST, host, scratch, NULL, NULL);
 }

@@ -89,7 +89,10 @@ struct policy {
     size_t nlabels;
     struct alias aliases[ALIASES_MAX];
     size_t naliases;
-    uint64_t looks;                    /* bit per field of the context that some rule reads */
+    uint64_t looks;                 /* bit per field of the context that some rule reads */
+    struct cedar_policies *may_set; /* may.c: permits about hosts, without what reads the context */
+    struct cedar_program *may;
+    uint32_t *may_rule;                /* which rule each is made from */
     bool calls;                        /* some rule is about calls of tools */
     bool permits_calls, permits_infer; /* some permit is */
     bool infers;                       /* some rule is about inference */
@@ -145,10 +148,21 @@ bool policy_error_at(const struct policy *p, size_t u, struct cedar_span span, s
                      const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 /* looks.c: what the rules look at; after rules_read. */
-void looks_find(struct policy *p);
+struct surveyor;
+void looks_find(struct policy *p, struct surveyor *v);
+
+/* may.c: makes p->may; after rules_read. */
+bool may_make(struct policy *p, struct surveyor *v, struct err *e);
+/* Is there a permit by which this verb could be allowed on the host, whatever the context? Visits
+ * each (visit NULL: none); a policy too costly to decide could. */
+typedef void may_visit(void *ctx, uint32_t rule);
+bool may_send_by(const struct policy *p, const struct session *s, enum verb verb, struct str host,
+                 struct policy_scratch *scratch, may_visit *visit, void *ctx);
 
 /* literals.c: expands "~", checks that paths and hosts in rules name something. */
 bool literals_check(struct policy *p, size_t u, struct err *e);
+/* The same for a set that was made from checked ones: no error is left to find. */
+bool literals_expand(struct policy *p, struct cedar_policies *set);
 /* Adds a label; -1 when there are too many. */
 int label_add(struct policy *p, struct str name);
 /* Is the literal at this span of unit u compared with == or != ? */

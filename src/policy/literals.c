@@ -184,3 +184,12 @@ bool literals_check(struct policy *p, size_t u, struct err *e)
         cedar_policy_literals(set, i, refuse_tilde, &c);
     return !c.bad;
 }
+
+bool literals_expand(struct policy *p, struct cedar_policies *set)
+{
+    struct err unused = {0};
+    struct check c = {.p = p, .e = &unused};
+    struct cedar_error x;
+
+    return cedar_policies_rename(set, expand, expand_pattern, &c, &x) == CEDAR_OK && !c.bad;
+}

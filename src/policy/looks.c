@@ -46,12 +46,8 @@ static void look_at_rule(struct policy *p, const struct rule *r)
     }
 }
 
-void looks_find(struct policy *p)
+void looks_find(struct policy *p, struct surveyor *v)
 {
-    const struct session nobody = {
-        .agent = STR("x"), .user = STR("x"), .home = STR("/"), .workspace = STR("/")};
-    struct surveyor *v = surveyor_new(p, &nobody);
-
     for (size_t i = 0; i < p->nrules; i++) {
         bool calls = surveyor_concerns(v, i, VERB_CALL, RESOURCE_TOOL);
         bool infers = surveyor_concerns(v, i, VERB_INFER, RESOURCE_MODEL);
@@ -62,7 +58,6 @@ void looks_find(struct policy *p)
         p->infers |= infers;
         p->permits_infer |= infers && !p->rules[i].forbid;
     }
-    surveyor_free(v);
 }
 
 bool policy_looks_at(const struct policy *p, enum field_id f)

@@ -2,7 +2,7 @@
 /* policy.c - loading, packing and listing of a policy. */
 #include "policy/policy.h"
 
-#include "policy/internal.h"
+#include "policy/region.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -80,6 +80,20 @@ static bool load_unit(struct policy *p, const struct policy_text *t,
     return true;
 }
 
+/* What can be known of the rules before there is anything to decide. */
+static bool look_ahead(struct policy *p, struct err *e)
+{
+    const struct session nobody = {
+        .agent = STR("x"), .user = STR("x"), .home = STR("/"), .workspace = STR("/")};
+    struct surveyor *v = surveyor_new(p, &nobody);
+    bool good;
+
+    looks_find(p, v);
+    good = may_make(p, v, e);
+    surveyor_free(v);
+    return good;
+}
+
 static bool load_units(struct policy *p, const struct policy_text *texts, size_t n, struct err *e)
 {
     struct str text = policy_schema();
@@ -92,10 +106,7 @@ static bool load_units(struct policy *p, const struct policy_text *texts, size_t
     for (size_t i = 0; i < n && good; i++)
         good = load_unit(p, &texts[i], schema, e);
     cedar_schema_free(schema);
-    if (!good || !rules_read(p, e))
-        return false;
-    looks_find(p);
-    return true;
+    return good && rules_read(p, e) && look_ahead(p, e);
 }
 
 struct policy *policy_load(const struct policy_text *texts, size_t n, const char *home,
@@ -132,6 +143,8 @@ void policy_free(struct policy *p)
         cedar_program_free(p->units[i].program);
         cedar_policies_free(p->units[i].policies);
     }
+    cedar_program_free(p->may);
+    cedar_policies_free(p->may_set);
     cedar_names_free(p->names);
     arena_release(&p->arena);
     free(p);
@@ -289,8 +302,9 @@ struct policy_scratch *policy_scratch_new(const struct policy *p)
 {
     struct policy_scratch *s = xcalloc(1, sizeof(*s));
 
-    for (size_t i = 0; i < p->nunits; i++) {
-        size_t n = cedar_scratch_size(p->units[i].program, ANCESTORS_MAX);
+    for (size_t i = 0; i <= p->nunits; i++) {
+        const struct cedar_program *program = i < p->nunits ? p->units[i].program : p->may;
+        size_t n = program != NULL ? cedar_scratch_size(program, ANCESTORS_MAX) : 0;
 
         if (n > s->cedar_size)
             s->cedar_size = n;

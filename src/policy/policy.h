@@ -104,16 +104,16 @@ void policy_decide(const struct policy *p, const struct session *session,
                    const struct action *action, struct policy_scratch *scratch,
                    struct decision *decision);
 
-/* Is there a permit whose scope could allow to send anything to this host? Conditions are
- * not evaluated: a name that passes is still judged at connect, before it leaves. */
+/* Is there a permit that could allow to connect or to send a request to this host, whatever the
+ * context? Forbids are not asked: a name that passes is still judged at connect, before it leaves. */
 bool policy_may_send(const struct policy *p, const struct session *session, struct str host,
                      struct policy_scratch *scratch);
 
 /*
- * Is what goes to this host looked into, request by request? It is where the scope of a permit
- * for requests admits the host, and at the hosts of model providers (provider.def) where some
- * permit is about inference. Elsewhere a connection that is permitted passes unread.
- * Such a permit implies the connection: policy_decide() then allows `connect` with
+ * Is what goes to this host looked into, request by request? It is where a permit for requests
+ * could hold for the host, whatever the context, and at the hosts of model providers (provider.def)
+ * where some permit is about inference. Elsewhere a connection that is permitted passes unread.
+ * A permit for requests implies the connection: policy_decide() then allows `connect` with
  * DUTY_ONLY_HTTP, if no forbid holds. DUTY_OPEN is set on every connection to such a host.
  */
 bool policy_opens(const struct policy *p, const struct session *session, struct str host,

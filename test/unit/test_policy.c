@@ -540,7 +540,8 @@ TEST(a_permit_for_requests_brings_the_connection)
 {
     struct decision d = connect_to(REQUESTS, "api.example");
 
-    CHECK(d.outcome == OUTCOME_ALLOW && d.permitted && d.nrules == 0);
+    CHECK(d.outcome == OUTCOME_ALLOW && d.permitted && d.nrules == 1);
+    CHECK_STR(d.rules[0].p, "api");
     CHECK(d.duties == (DUTY_OPEN | DUTY_ONLY_HTTP));
     CHECK(connect_to(REQUESTS, "other.example").outcome == OUTCOME_DENY);
     CHECK(decide(REQUESTS, VERB_RESOLVE, RESOURCE_HOST, "api.example", 0).outcome == OUTCOME_ALLOW);
@@ -572,6 +573,47 @@ TEST(a_forbid_on_the_connection_holds)
     CHECK(d.outcome == OUTCOME_ASK && d.permitted);
     CHECK(d.duties == (DUTY_OPEN | DUTY_ONLY_HTTP));
     CHECK(connect_to(asked, "other.example").outcome == OUTCOME_DENY);
+}
+
+TEST(what_opens_is_what_could_be_permitted)
+{
+    /* a condition, and which of a.example and b.example it opens */
+    static const struct {
+        const char *condition;
+        bool a, b;
+    } cases[] = {
+        {"when { resource in Domain::\"a.example\" }", true, false},
+        {"when { [Host::\"a.example\"].contains(resource) }", true, false},
+        {"when { resource in [Host::\"a.example\"] }", true, false},
+        {"when { resource.name like \"a.*\" }", true, false},
+        {"when { context.port == 1 && resource.name == \"a.example\" }", true, false},
+        {"when { resource.name == \"a.example\" && context.port == 1 }", true, false},
+        {"when { context.port == 1 } when { resource.name == \"a.example\" }", true, false},
+        {"when { (context.port == 1) && (resource.name == \"a.example\") // && context\n }", true,
+         false},
+        {"when { resource.name == \"a.example\" || resource.name == \"c\" }", true, false},
+        {"when { resource.name == \"a.example\" || context.port == 1 }", true, true},
+        {"when { context.port == 1 && resource.name == \"a.example\" || context.port == 2 }", true,
+         true},
+        {"when { if resource.name == \"a.example\" then context.port == 1 else false }", true,
+         true},
+        {"unless { resource.name == \"b.example\" }", true, false},
+        {"unless { resource.name == \"b.example\" && context.port == 1 }", true, true},
+        {"when { context.path like \"/&&/*\" && resource.name == \"a.example\" }", true, false},
+        {"when { \"} context { && \" == \"x\" || resource.name == \"a.example\" }", true, false},
+        {"when { principal in Label::\"none\" }", false, false},
+        {"when { resource has address && resource.address.isLoopback() }", false, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_FREE char *text =
+            xasprintf("permit (principal, action == Action::\"request\", resource is Host) %s;",
+                      cases[i].condition);
+
+        printf("# %s\n", cases[i].condition);
+        CHECK(connect_to(text, "a.example").permitted == cases[i].a);
+        CHECK(connect_to(text, "b.example").permitted == cases[i].b);
+    }
 }
 
 TEST(hosts_of_providers_open_where_inference_is_permitted)
@@ -760,6 +802,7 @@ UNIT_MAIN(UNIT(nothing_permits_is_deny), UNIT(the_strictest_wins), UNIT(ask_need
           UNIT(a_link_that_the_agent_can_change_decides_nothing),
           UNIT(a_permit_for_requests_brings_the_connection),
           UNIT(a_connect_permit_alone_opens_nothing), UNIT(a_forbid_on_the_connection_holds),
+          UNIT(what_opens_is_what_could_be_permitted),
           UNIT(hosts_of_providers_open_where_inference_is_permitted),
           UNIT(an_item_is_found_by_its_name_too),
           UNIT(without_a_permit_about_it_only_forbids_decide_on_inference_and_intents),

@@ -160,9 +160,11 @@ static const struct row rows[] = {
     EXEC("/usr/bin/gh", "gh pr create", ASK, "forge"),
     EXEC("/usr/bin/gh", "gh pr list", ALLOW, "programs"),
     /* network */
-    CONNECT("api.anthropic.com", 443, ALLOW, "models"),
-    CONNECT("api.anthropic.com", 80, DENY, ""),
-    CONNECT("api.anthropic.com", 0, DENY, ""),
+    CONNECT("api.anthropic.com", 443, ALLOW, "models"), /* for the sake of requests */
+    CONNECT("claude.ai", 443, ALLOW, "sign-in"),
+    CONNECT("claude.ai", 80, DENY, ""),
+    CONNECT("api.anthropic.com", 80, DENY, "model-ports"),
+    CONNECT("api.anthropic.com", 0, DENY, "model-ports"),
     CONNECT("api.anthropic.com.evil.example", 443, DENY, ""),
     CONNECT("xapi.anthropic.com", 443, DENY, ""),
     CONNECT("evil.example", 443, DENY, ""),
