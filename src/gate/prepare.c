@@ -32,14 +32,19 @@ static bool await(int sock)
     return n > 0;
 }
 
-bool gate_prepare(int sock, int trust, struct buf *pem, struct err *e)
+bool gate_prepare(int sock, int trust, struct err *e)
 {
     AUTO_FREE struct frame_out *out = xcalloc(1, sizeof(*out));
-    AUTO_FREE struct frame_in *in = xcalloc(1, sizeof(*in));
 
     frame_start(out, MSG_PREPARE, 1);
-    if (!frame_send(sock, out, &trust, 1))
-        return err_sys(e, EX_ROLE, "the gate cannot be asked for its authority");
+    return frame_send(sock, out, &trust, 1) ||
+           err_sys(e, EX_ROLE, "the gate cannot be asked for its authority");
+}
+
+bool gate_prepare_await(int sock, struct buf *pem, struct err *e)
+{
+    AUTO_FREE struct frame_in *in = xcalloc(1, sizeof(*in));
+
     if (!await(sock) || frame_recv(sock, in, 0) != FRAME_OK ||
         !message_permitted(ROLE_GATE, ROLE_KEEPER, PHASE_START, in->type) ||
         in->type != MSG_PREPARED || !take_pem(in, pem))

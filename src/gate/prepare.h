@@ -13,10 +13,13 @@
 struct tls;
 
 /*
- * Keeper: has the gate make the session's authority, and waits for its certificate (PEM). `trust`
- * is a memory file with the authorities for servers; it stays the caller's.
+ * Keeper: has the gate make the session's authority. `trust` is a memory file with the authorities
+ * for servers; it stays the caller's. The answer takes a few milliseconds in which other things can
+ * be done.
  */
-bool gate_prepare(int sock, int trust, struct buf *pem, struct err *e);
+bool gate_prepare(int sock, int trust, struct err *e);
+/* Keeper: waits for the certificate (PEM). */
+bool gate_prepare_await(int sock, struct buf *pem, struct err *e);
 
 /* Gate: does it, and answers. */
 struct tls *gate_prepared(int sock, struct frame_in *f, struct err *e);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gate/creds.h"
 #include "gate/scan.h"
 
 #include "base/mem.h"
+#include "gate/creds.h"
 #include "gate/request_ask.h"
 #include "policy/action.h"
 

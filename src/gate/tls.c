@@ -21,7 +21,7 @@ struct session {
 
 struct tls {
     struct ca *ca;
-    SSL_CTX *server, *client; /* client: made when it is needed first */
+    SSL_CTX *server, *client; /* made when they are needed first */
     int trust;
     struct session sessions[SESSIONS];
 };
@@ -91,14 +91,7 @@ struct tls *tls_new(int trust, struct err *e)
     t = xcalloc(1, sizeof(*t));
     t->trust = trust;
     t->ca = ca_new(e);
-    if (t->ca == NULL)
-        return NULL; /* the role ends */
-    t->server = new_server(t->ca);
-    if (t->server == NULL) {
-        err_set(e, EX_ROLE, "gate: cannot prepare TLS");
-        return NULL;
-    }
-    return t;
+    return t->ca != NULL ? t : NULL; /* without, the role ends */
 }
 
 void tls_ca_pem(const struct tls *t, struct buf *out)
@@ -109,9 +102,11 @@ void tls_ca_pem(const struct tls *t, struct buf *out)
 SSL *tls_accept(struct tls *t, int fd, struct str host)
 {
     X509 *leaf = ca_leaf(t->ca, host);
-    SSL *ssl = leaf == NULL ? NULL : SSL_new(t->server);
+    SSL *ssl;
 
-    if (ssl == NULL)
+    if (t->server == NULL)
+        t->server = new_server(t->ca);
+    if (leaf == NULL || t->server == NULL || (ssl = SSL_new(t->server)) == NULL)
         return NULL;
     if (SSL_use_certificate(ssl, leaf) == 1 && SSL_use_PrivateKey(ssl, ca_leaf_key(t->ca)) == 1 &&
         SSL_set_fd(ssl, fd) == 1) {

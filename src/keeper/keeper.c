@@ -8,7 +8,6 @@
 #include "judge/judge.h"
 #include "keeper/confine.h"
 #include "keeper/session.h"
-#include "keeper/trust.h"
 #include "kern/kern.h"
 #include "policy/undo.h"
 #include "record/record.h"
@@ -133,7 +132,6 @@ static bool start_jail(struct keeper *k, int tty, struct err *e)
     const struct keeper_options *o = k->o;
     AUTO_ARENA struct arena a = {0};
     uint16_t inside[PUBLISHED_MAX] = {0};
-    struct trust trust;
     struct termios termios;
     struct jail_plan p = {
         .session = o->id,
@@ -156,11 +154,11 @@ static bool start_jail(struct keeper *k, int tty, struct err *e)
     if (o->stage != NULL)
         p.stage = (struct jail_stage){o->workspace, o->stage};
     if (o->plan->opens) {
-        if (!trust_make(&trust, k->roles->gate.sock, o->settings, o->workspace, o->envp, &a, e))
+        if (!trust_finish(&k->trust, k->roles->gate.sock, o->workspace, o->envp, &a, e))
             return false;
-        p.files = trust.files;
-        p.nfiles = trust.nfiles;
-        p.envp = trust.envp;
+        p.files = k->trust.files;
+        p.nfiles = k->trust.nfiles;
+        p.envp = k->trust.envp;
     }
     const struct jail_file refusals = refusals_file();
     p.kept = &refusals;
@@ -299,6 +297,10 @@ static bool start(struct keeper *k, struct err *e)
     if (!k->o->plan->gate && k->o->npublished == 0)
         role_end(&k->roles->gate);
     gate_config_init(&k->doors);
+    /* The gate works on it while the judge is told what it needs. */
+    if (k->o->plan->opens && !trust_begin(&k->trust, k->roles->gate.sock, k->o->settings,
+                                          k->o->workspace, k->o->envp, e))
+        return false;
     return doors_open(k->o->published, k->o->npublished, &k->doors, e) &&
            alert_command_start(k, e) && configure_judge(k, e) && start_jail(k, tty, e) &&
            configure_adapters(k, e) && await_roles(k, e) && open_to_people(k, tty, e);
@@ -350,6 +352,7 @@ static void finish(struct keeper *k)
     terminal_close(k->terminal);
     control_close(k->control);
     doors_close(&k->doors);
+    trust_free(&k->trust);
     if (k->jailed)
         jail_close(&k->jail);
     roles_end(k->roles);

@@ -14,7 +14,7 @@
 
 #define MAGIC 0xfeedfeedu
 
-enum { VERSION = 2, TRUSTED = 2, CERTIFICATE_MAX = 64 * 1024, SHA1_SIZE = 20 };
+enum { VERSION = 2, TRUSTED = 2, CERTIFICATE_MAX = 64 * 1024, SHA1_SIZE = 20, HEAD_SIZE = 12 };
 
 static const char begin_mark[] = "-----BEGIN CERTIFICATE-----",
                   end_mark[] = "-----END CERTIFICATE-----", password[] = "changeit",
@@ -80,7 +80,7 @@ static unsigned put_entries(struct buf *b, struct str pem)
 
         if (size == 0)
             continue;
-        (void)snprintf(alias, sizeof(alias), "authority-%u", n++);
+        (void)snprintf(alias, sizeof(alias), "belay-%u", n++);
         put(b, TRUSTED, 4);
         put_text(b, alias);
         put(b, 0, 8);
@@ -105,6 +105,32 @@ static bool seal(struct buf *out)
         return false;
     buf_add(out, digest, sizeof(digest));
     return !out->full;
+}
+
+static uint32_t get32(const char *p)
+{
+    const unsigned char *b = (const unsigned char *)p;
+
+    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+bool keystore_add(struct str store, struct str pem, struct buf *out)
+{
+    AUTO_BUF struct buf entries = {0};
+    unsigned n;
+
+    if (store.n < HEAD_SIZE + SHA1_SIZE || get32(store.p) != MAGIC || get32(store.p + 4) != VERSION)
+        return false;
+    buf_init(&entries, out->max);
+    n = put_entries(&entries, pem);
+    if (n == 0 || entries.full)
+        return false;
+    put(out, MAGIC, 4);
+    put(out, VERSION, 4);
+    put(out, get32(store.p + 8) + (uint64_t)n, 4);
+    buf_add(out, store.p + HEAD_SIZE, store.n - HEAD_SIZE - SHA1_SIZE);
+    buf_add(out, entries.p, entries.n);
+    return seal(out);
 }
 
 bool keystore_make(struct str pem, struct buf *out)

@@ -10,5 +10,8 @@
 /* From PEM. The password is the one that Java's own store has. False: there is no certificate in
  * it. */
 bool keystore_make(struct str pem, struct buf *out);
+/* Another one's store (JKS), with the certificates of `pem` added. False: it is of another type;
+ * *out is as it was. */
+bool keystore_add(struct str store, struct str pem, struct buf *out);
 
 #endif

@@ -13,6 +13,7 @@
 #include "keeper/refusals.h"
 #include "keeper/roles.h"
 #include "keeper/terminal.h"
+#include "keeper/trust.h"
 
 #include <event2/event.h>
 #include <time.h>
@@ -41,6 +42,7 @@ struct keeper {
     struct roles *roles;
     struct event *role_io[3], *role_end[3];
     struct gate_config doors; /* only the published ports' listeners, until the gate has them */
+    struct trust trust;       /* where the policy opens connections */
     struct jail jail;
     bool jailed;
     int agent_pidfd;

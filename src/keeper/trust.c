@@ -144,7 +144,8 @@ static struct str keep(struct arena *a, const struct buf *b)
 
 static void show_files(struct trust *t, struct str bundle, struct str ca, struct arena *a)
 {
-    AUTO_BUF struct buf java = {0};
+    AUTO_BUF struct buf java = {0}, theirs = {0};
+    struct err ignored = {0};
 
     for (size_t i = 0; i < ARRAY_LEN(stores); i++)
         if (i == 0 || access(stores[i], F_OK) == 0)
@@ -152,7 +153,9 @@ static void show_files(struct trust *t, struct str bundle, struct str ca, struct
     show(t, BUNDLE_FILE, bundle);
     show(t, CA_FILE, ca);
     buf_init(&java, STORE_MAX);
-    if (access(JAVA_FILE, F_OK) == 0 && keystore_make(bundle, &java))
+    buf_init(&theirs, STORE_MAX);
+    if (access(JAVA_FILE, R_OK) == 0 && fd_read_file(JAVA_FILE, &theirs, &ignored) &&
+        (keystore_add(buf_str(&theirs), ca, &java) || keystore_make(bundle, &java)))
         show(t, JAVA_FILE, keep(a, &java));
 }
 
@@ -200,30 +203,42 @@ static void set_variables(struct trust *t, char *const *envp, const char *worksp
     show_node(t, envp, workspace, ca, &t->envp[n], a);
 }
 
-bool trust_make(struct trust *t, int gate_sock, const struct settings *s, const char *workspace,
-                char *const *envp, struct arena *a, struct err *e)
+bool trust_begin(struct trust *t, int gate_sock, const struct settings *s, const char *workspace,
+                 char *const *envp, struct err *e)
 {
-    AUTO_BUF struct buf pem = {0}, ca = {0};
     AUTO_CLOSE int fd = -1;
 
     *t = (struct trust){.nfiles = 0};
-    buf_init(&pem, STORE_MAX);
-    buf_init(&ca, GATE_PEM_MAX);
-    if (!add_store(&pem, e))
+    buf_init(&t->pem, STORE_MAX);
+    if (!add_store(&t->pem, e))
         return false;
-    add_named(&pem, envp, workspace);
-    size_t for_agent = pem.n;
+    add_named(&t->pem, envp, workspace);
+    size_t for_agent = t->pem.n;
 
-    if (!add_settings(&pem, s, workspace, e))
+    if (!add_settings(&t->pem, s, workspace, e))
         return false;
-    fd = fd_memfd("authorities", pem.p, pem.n, e);
-    if (fd < 0 || !gate_prepare(gate_sock, fd, &ca, e))
+    fd = fd_memfd("authorities", t->pem.p, t->pem.n, e);
+    t->pem.n = for_agent; /* what only the gate believes is nothing to the agent */
+    return fd >= 0 && gate_prepare(gate_sock, fd, e);
+}
+
+bool trust_finish(struct trust *t, int gate_sock, const char *workspace, char *const *envp,
+                  struct arena *a, struct err *e)
+{
+    AUTO_BUF struct buf ca = {0};
+
+    buf_init(&ca, GATE_PEM_MAX);
+    if (!gate_prepare_await(gate_sock, &ca, e))
         return false;
-    pem.n = for_agent; /* what only the gate believes is nothing to the agent */
-    buf_add(&pem, ca.p, ca.n);
+    buf_add(&t->pem, ca.p, ca.n);
     struct str own = keep(a, &ca);
 
-    show_files(t, keep(a, &pem), own, a);
+    show_files(t, buf_str(&t->pem), own, a);
     set_variables(t, envp, workspace, own, a);
     return true;
+}
+
+void trust_free(struct trust *t)
+{
+    buf_free(&t->pem);
 }

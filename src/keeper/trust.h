@@ -11,6 +11,7 @@
 #define BELAY_KEEPER_TRUST_H
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "jail/jail.h"
 #include "policy/settings.h"
 
@@ -19,14 +20,19 @@
 struct trust {
     struct jail_file files[TRUST_FILES_MAX]; /* for the jail */
     size_t nfiles;
-    char **envp; /* the agent's, with the variables set */
+    char **envp;    /* the agent's, with the variables set */
+    struct buf pem; /* what the agent believes: the host's, until the session's own joins */
 };
 
 /*
- * Asks the gate at `gate_sock`, and fills *t; everything in it lives in the arena. Nothing is taken
- * from below `workspace`, where the agent can write. False: *e.
+ * Asks the gate at `gate_sock` for the session's authority. Nothing is taken from below
+ * `workspace`, where the agent can write. False: *e. In any case, trust_free() later.
  */
-bool trust_make(struct trust *t, int gate_sock, const struct settings *s, const char *workspace,
-                char *const *envp, struct arena *a, struct err *e);
+bool trust_begin(struct trust *t, int gate_sock, const struct settings *s, const char *workspace,
+                 char *const *envp, struct err *e);
+/* Waits for it, and fills the rest of *t; that lives in the arena. */
+bool trust_finish(struct trust *t, int gate_sock, const char *workspace, char *const *envp,
+                  struct arena *a, struct err *e);
+void trust_free(struct trust *t);
 
 #endif
