@@ -5,7 +5,6 @@
 #include "cli/cli.h"
 
 #include "base/mem.h"
-#include "gate/gate.h"
 #include "judge/judge.h"
 #include "kern/kern.h"
 
@@ -144,8 +143,6 @@ static int run_role(const char *role)
         return judge_main();
     if (strcmp(role, "kern") == 0)
         return kern_main();
-    if (strcmp(role, "gate") == 0)
-        return gate_main();
     return EX_USAGE_;
 }
 

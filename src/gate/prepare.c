@@ -2,12 +2,10 @@
 #include "gate/prepare.h"
 
 #include "base/mem.h"
-#include "gate/tls.h"
 #include "policy/message.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 
 enum { PREPARE_MS = 10000 };
 
@@ -50,28 +48,4 @@ bool gate_prepare_await(int sock, struct buf *pem, struct err *e)
         in->type != MSG_PREPARED || !take_pem(in, pem))
         return err_set(e, EX_ROLE, "the gate could not make the session's authority");
     return true;
-}
-
-struct tls *gate_prepared(int sock, struct frame_in *f, struct err *e)
-{
-    AUTO_FREE struct frame_out *out = xcalloc(1, sizeof(*out));
-    AUTO_BUF struct buf pem = {0};
-    struct tls *t;
-
-    if (f->nfds != 1) {
-        err_set(e, EX_ROLE, "gate: PREPARE without authorities");
-        return NULL;
-    }
-    t = tls_new(fd_take(&f->fds[0]), e);
-    if (t == NULL)
-        return NULL;
-    buf_init(&pem, GATE_PEM_MAX);
-    tls_ca_pem(t, &pem);
-    frame_start(out, MSG_PREPARED, f->id);
-    frame_put_str(out, MSG_TAG_TEXT, buf_str(&pem));
-    if (pem.full || !frame_send(sock, out, NULL, 0)) {
-        err_set(e, EX_ROLE, "gate: cannot hand out the session's certificate");
-        return NULL;
-    }
-    return t;
 }

@@ -4,11 +4,13 @@
  * version, the number of entries; each a trusted certificate (2) with its alias, a date, "X.509"
  * and DER; then SHA-1 of the password in UTF-16, a fixed phrase and all that went before.
  */
+#define OPENSSL_API_COMPAT 10100 /* SHA1_*, as digest.h says why */
 #include "keeper/keystore.h"
 
 #include "base/mem.h"
 
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,13 +97,14 @@ static bool seal(struct buf *out)
 {
     AUTO_BUF struct buf all = {0};
     unsigned char digest[SHA1_SIZE];
+    SHA_CTX c;
 
     buf_init(&all, out->max + 64);
     for (const char *p = password; *p != '\0'; p++)
         put(&all, (unsigned char)*p, 2);
     buf_puts(&all, phrase);
     buf_add(&all, out->p, out->n);
-    if (all.full || EVP_Digest(all.p, all.n, digest, NULL, EVP_sha1(), NULL) != 1)
+    if (all.full || !SHA1_Init(&c) || !SHA1_Update(&c, all.p, all.n) || !SHA1_Final(digest, &c))
         return false;
     buf_add(out, digest, sizeof(digest));
     return !out->full;

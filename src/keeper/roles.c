@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,35 @@
 
 #define PEERS_MAX 4
 
+/*
+ * Executes the role's program. The gate's lies beside belay's own, or where it is installed, seen
+ * from there: whoever could put another one there could put another belay there as well.
+ */
+static void execute(enum role role, char **argv)
+{
+    static const char *const places[] = {"belay-gate", "../libexec/belay/belay-gate"};
+    char *envp[] = {NULL};
+    char path[PATH_MAX];
+    ssize_t n;
+
+    if (role != ROLE_GATE) {
+        execve("/proc/self/exe", argv, envp);
+        return;
+    }
+    n = readlink("/proc/self/exe", path, sizeof(path));
+    if (n <= 0 || n == sizeof(path))
+        return;
+    path[n] = '\0';
+    char *name = strrchr(path, '/') + 1;
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+        if ((size_t)(name - path) + strlen(places[i]) < sizeof(path)) {
+            (void)strcpy(name, places[i]);
+            execve(path, argv, envp);
+        }
+    dprintf(STDERR_FILENO, "belay: there is no belay-gate beside belay; is it installed whole?\n");
+}
+
 static _Noreturn void child(enum role role, int keeper, const int *peers, size_t npeers,
                             pid_t parent)
 {
@@ -27,7 +57,6 @@ static _Noreturn void child(enum role role, int keeper, const int *peers, size_t
     size_t n = npeers + 1;
     char name[32], option[32];
     char *argv[] = {name, option, NULL};
-    char *envp[] = {NULL};
 
     /* The keeper may have died between fork and prctl. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
@@ -60,7 +89,7 @@ static _Noreturn void child(enum role role, int keeper, const int *peers, size_t
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)setsid(); /* Ctrl-C on the user's terminal is not for the roles */
-    execve("/proc/self/exe", argv, envp);
+    execute(role, argv);
     _exit(EX_ROLE);
 }
 
