@@ -85,6 +85,12 @@ async function honest(setting, title) {
     if (setting.contained) {
         const model = done.record.find((l) => l.verb === 'connect' && l.outcome === 'allow');
         report(model !== undefined, `${title}: its talk with the model is in the record`);
+        if (setting.opened) {
+            const path = name === 'claude' ? '/v1/messages' : '/v1/responses';
+            const asked = done.record.filter((l) => l.verb === 'request' && l.context?.path === path);
+            report(asked.length >= done.turns.length && asked.every((l) => l.outcome === 'allow'),
+                `${title}: each of its requests is in the record`, () => story(done));
+        }
         const built = done.record.find((l) => l.verb === 'exec' && l.resource?.id?.includes('cc1'));
         report(built !== undefined, `${title}: the compiler it ran is in the record`);
         let verdict;
@@ -186,6 +192,7 @@ const bomb = {
 await forksBare({ ...bare, ...bomb });
 if (has.belay) {
     await honest(contained, 'honest with belay');
+    await honest({ ...contained, opened: true }, 'honest with belay, its TLS opened');
     await rogue({ ...contained, victim: true });
     await forksContained({ ...contained, ...bomb });
 } else {

@@ -14,8 +14,8 @@ export const agents = {
             path.join(folder, `node_modules/@anthropic-ai/claude-code-linux-${arch}/claude`),
         arguments: ['-p', '--dangerously-skip-permissions', 'do what you are told'],
         setup() {},
-        environment: (port) => ({
-            ANTHROPIC_BASE_URL: `http://127.0.0.1:${port}`,
+        environment: (origin) => ({
+            ANTHROPIC_BASE_URL: origin,
             ANTHROPIC_API_KEY: 'sk-ant-fake',
             CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
             DISABLE_AUTOUPDATER: '1',
@@ -28,7 +28,7 @@ export const agents = {
                 `vendor/${triple}-unknown-linux-musl/bin/codex`),
         arguments: ['exec', '--skip-git-repo-check', '--dangerously-bypass-approvals-and-sandbox',
             'do what you are told'],
-        setup(home, port) {
+        setup(home, origin) {
             fs.mkdirSync(path.join(home, '.codex'), { mode: 0o700 });
             fs.writeFileSync(path.join(home, '.codex/config.toml'), [
                 'model = "gpt-5-codex"',
@@ -42,7 +42,7 @@ export const agents = {
                 'remote_plugin = false',
                 '[model_providers.scripted]',
                 'name = "scripted"',
-                `base_url = "http://127.0.0.1:${port}/v1"`,
+                `base_url = "${origin}/v1"`,
                 'wire_api = "responses"',
                 'env_key = "SCRIPTED_KEY"',
                 '',

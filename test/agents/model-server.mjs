@@ -15,6 +15,7 @@
 //   {"act": NAME, "read": PATH}
 // and the scenario ends with {"text": TEXT}.
 import http from 'node:http';
+import https from 'node:https';
 
 const BODY_LIMIT = 16 * 1024 * 1024;
 
@@ -147,15 +148,16 @@ function readBody(request) {
 }
 
 /*
- * Starts the model on 127.0.0.1 and a free port. `seen` counts what the agent
+ * Starts the model on 127.0.0.1 and a free port, over TLS if `pem` (key and certificate) is given. `seen` counts what the agent
  * asked: requests, the tool results of the newest request of the main
  * conversation, and whether the final text was delivered.
  */
-export async function startModel(scenario) {
+export async function startModel(scenario, pem) {
     const seen = { requests: 0, other: [], results: [], final: false };
     const answers = { '/v1/messages': answerMessages, '/v1/responses': answerResponses };
 
-    const server = http.createServer(async (request, response) => {
+    const server = pem ? https.createServer({ key: pem, cert: pem }) : http.createServer();
+    server.on('request', async (request, response) => {
         const path = new URL(request.url, 'http://model').pathname;
         const answer = request.method === 'POST' ? answers[path] : undefined;
         if (answer === undefined) {
@@ -181,6 +183,7 @@ export async function startModel(scenario) {
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
     return {
         port: server.address().port,
+        origin: pem ? `https://localhost:${server.address().port}` : `http://127.0.0.1:${server.address().port}`,
         seen,
         stop: () => new Promise((resolve) => {
             server.closeAllConnections?.();

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 
 import { agents } from './agents.mjs';
 import { startModel } from './model-server.mjs';
-import { loadScenario, makeWorld, readRecord } from './world.mjs';
+import { loadScenario, makeCertificates, makeWorld, readRecord } from './world.mjs';
 
 const RUN_LIMIT_MS = 60_000;
 const OUTPUT_LIMIT = 64 * 1024;
@@ -51,6 +51,12 @@ const sleep = (ms) => new Promise((resolve) => {
     setTimeout(resolve, ms).unref();
 });
 
+// The model's host is looked into.
+const OPENED = `
+@id("test-model-requests")
+permit (principal, action == Action::"request", resource == Host::"localhost");
+`;
+
 // The shipped preset with the few rules that a test agent needs beside it.
 function writePolicy(world, modelPort, setting) {
     const own = fs.readFileSync(new URL('policy.cedar', import.meta.url), 'utf8')
@@ -59,14 +65,16 @@ function writePolicy(world, modelPort, setting) {
         .replaceAll('${HOME}', world.home)
         .replaceAll('${OUTSIDE}', world.outside);
     const file = path.join(world.root, 'policy.cedar');
-    fs.writeFileSync(file, `${fs.readFileSync(setting.preset, 'utf8')}\n${own}`);
+    const opened = setting.opened ? OPENED : '';
+    fs.writeFileSync(file, `${fs.readFileSync(setting.preset, 'utf8')}\n${own}${opened}`);
     return file;
 }
 
 // The words before a command that put it under belay.
 function underBelay(world, policy, setting, names) {
     const config = path.join(world.root, 'belay.yaml');
-    fs.writeFileSync(config, 'watch:\n  processes: 300\n');
+    fs.writeFileSync(config, 'watch:\n  processes: 300\n' +
+        (world.certificates ? `gate:\n  trust: [${world.certificates.authority}]\n` : ''));
     return [setting.belay, 'run', '--policy', policy, '--config', config,
         '--workspace', world.workspace, ...names.flatMap((name) => ['--env', name]), '--'];
 }
@@ -88,7 +96,7 @@ async function startVictim(world, policy, environment, setting) {
 /*
  * Runs `name` ("claude", "codex") through `scenario`. `setting` holds folder (of the agents),
  * belay (path of the binary), preset (policy file), extra (more scenario values), and
- * contained: under belay or bare. `victim` adds a second session to attack. `prepare(world)` is
+ * contained: under belay or bare. `opened`: the model speaks TLS, and belay looks into it. `victim` adds a second session to attack. `prepare(world)` is
  * called before the run; the run is ended when `whileRunning(world, environment)` is done.
  */
 export async function runAgent(name, scenario, setting) {
@@ -107,14 +115,16 @@ export async function runAgent(name, scenario, setting) {
         SINK_PORT: world.sink.port, LOOPBACK_PORT: world.loopback.port, TUNNEL_PORT: world.tunnel.port,
         NODE: process.execPath, BELAY: ownBelay, ...setting.extra,
     });
-    const model = await startModel(turns);
-    agent.setup(world.home, model.port);
+    if (setting.opened)
+        world.certificates = makeCertificates(world.root);
+    const model = await startModel(turns, world.certificates?.model);
+    agent.setup(world.home, model.origin);
 
     const environment = {
         PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
         HOME: world.home, TERM: 'dumb', LANG: 'C.UTF-8',
         XDG_STATE_HOME: world.state, XDG_RUNTIME_DIR: world.runtime,
-        ...agent.environment(model.port),
+        ...agent.environment(model.origin),
     };
     if (!setting.contained)
         environment.TMPDIR = world.temporary; // under belay /tmp is the agent's own
@@ -125,7 +135,7 @@ export async function runAgent(name, scenario, setting) {
         if (setting.victim)
             world.victim = await startVictim(world, policy, environment, setting);
         const run = start(setting.contained
-            ? [...underBelay(world, policy, setting, Object.keys(agent.environment(0))), ...command]
+            ? [...underBelay(world, policy, setting, Object.keys(agent.environment(''))), ...command]
             : command, { cwd: world.workspace, env: environment });
         world.run = run;
         await Promise.race([run.over, sleep(RUN_LIMIT_MS), setting.whileRunning?.(world, environment) ?? run.over]);

@@ -88,6 +88,21 @@ export async function makeWorld(base) {
     };
 }
 
+// An authority of the test's own, and a key with its certificate for localhost under it.
+export function makeCertificates(folder) {
+    const file = (name) => path.join(folder, name);
+    const openssl = (...args) => execFileSync('openssl', args, { stdio: 'ignore', timeout: 20000 });
+    const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+    openssl('req', '-x509', ...newKey, '-days', '3', '-subj', '/CN=test authority', '-keyout', file('ca.key'),
+        '-out', file('ca.pem'), '-addext', 'keyUsage=critical,keyCertSign');
+    openssl('req', ...newKey, '-subj', '/CN=localhost', '-keyout', file('model.key'), '-out', file('model.csr'));
+    fs.writeFileSync(file('model.ext'), 'subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n');
+    openssl('x509', '-req', '-in', file('model.csr'), '-CA', file('ca.pem'), '-CAkey', file('ca.key'),
+        '-CAcreateserial', '-days', '3', '-extfile', file('model.ext'), '-out', file('model.pem'));
+    return { authority: file('ca.pem'),
+        model: fs.readFileSync(file('model.key')) + fs.readFileSync(file('model.pem')) };
+}
+
 // The scenario of that name with the world's own paths and ports put in.
 export function loadScenario(name, values) {
     const file = new URL(`scenarios/${name}.json`, import.meta.url);
