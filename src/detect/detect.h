@@ -24,7 +24,7 @@
 
 #define DETECT_DEPTH     2     /* encodings inside one another */
 #define DETECT_HOLD      32768 /* detect_pending never says more */
-#define DETECT_LABEL_MAX 63    /* bytes of a label of marks */
+#define DETECT_LABEL_MAX 64    /* bytes of a label of marks */
 #define DETECT_LABELS    32    /* different labels of marks */
 #define DETECT_MARKS     65536 /* marks held at a time */
 

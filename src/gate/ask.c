@@ -33,6 +33,8 @@ struct asker {
     ask_lost_fn *lost;
     void (*reloaded)(void *arg);
     void *reloaded_arg;
+    ask_marks_fn *marks;
+    void *marks_arg;
     struct event *readable, *writable;
     uint32_t last_id;
     size_t limit, waiting, slots;
@@ -48,10 +50,30 @@ static struct question *slot_of(struct asker *a, uint32_t id)
     return &a->questions[id % a->slots];
 }
 
+/* Labels first, then the marks. False: malformed. */
+static bool take_marks(struct asker *a)
+{
+    struct frame_field labels, marks, more;
+
+    if (frame_next(&a->in, &labels) != FRAME_OK || labels.tag != MSG_TAG_LIST ||
+        labels.kind != FRAME_LIST || frame_next(&a->in, &marks) != FRAME_OK ||
+        marks.tag != MSG_TAG_MARKS || marks.kind != FRAME_BYTES || marks.bytes.n % 8 != 0 ||
+        frame_next(&a->in, &more) != FRAME_EOF)
+        return false;
+    if (a->marks != NULL)
+        a->marks(a->marks_arg, labels.bytes, marks.bytes);
+    return true;
+}
+
 static void answered(struct asker *a)
 {
     struct verdict v;
 
+    if (a->in.type == MSG_MARKS) {
+        if (!take_marks(a))
+            a->lost("the judge sent malformed marks");
+        return;
+    }
     if (a->in.type == MSG_RELOADED) {
         if (a->reloaded != NULL)
             a->reloaded(a->reloaded_arg);
@@ -151,6 +173,12 @@ void asker_on_reload(struct asker *a, void (*fn)(void *arg), void *arg)
 {
     a->reloaded = fn;
     a->reloaded_arg = arg;
+}
+
+void asker_on_marks(struct asker *a, ask_marks_fn *fn, void *arg)
+{
+    a->marks = fn;
+    a->marks_arg = arg;
 }
 
 struct asker *asker_new(struct event_base *base, int sock, size_t limit, ask_lost_fn *lost)

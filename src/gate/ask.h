@@ -25,6 +25,11 @@ struct asker *asker_new(struct event_base *base, int sock, size_t limit, ask_los
 /* `fn` is called when the judge has another policy, so that what was refused is asked again. */
 void asker_on_reload(struct asker *a, void (*fn)(void *arg), void *arg);
 
+/* `fn` is called when the judge knows marks of labelled content: a list of labels in frame form,
+ * and the marks' bytes. */
+typedef void ask_marks_fn(void *arg, struct str labels, struct str marks);
+void asker_on_marks(struct asker *a, ask_marks_fn *fn, void *arg);
+
 /* Asks; the id (never 0) names the question until fn was called or gate_ask_cancel. 0: too many
  * wait, fn will not be called. */
 uint32_t gate_ask(struct asker *a, const struct action *action, ask_fn *fn, void *arg);

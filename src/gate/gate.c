@@ -189,6 +189,19 @@ static bool take_credentials(struct gate *g, struct gate_config *c, struct err *
     return g->creds != NULL;
 }
 
+static void on_marks(void *arg, struct str labels, struct str marks)
+{
+    static bool told;
+    struct gate *g = arg;
+
+    if (scanner_marks(g->scanner, labels, marks) || told)
+        return;
+    told = true;
+    gate_note(g->asker, &(struct note){.kind = "alert",
+                                       .text = "more labelled content was read than the gate can "
+                                               "tell copies of"});
+}
+
 static struct scanner *make_scanner(const struct gate_config *c, struct err *e)
 {
     const struct scan_settings s = {.entropy = c->detect_entropy,
@@ -215,6 +228,7 @@ static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
     g->asker = asker_new(g->base, ROLE_FD_JUDGE, g->limits.pending, lost);
     g->pool = pool_new(seed);
     asker_on_reload(g->asker, on_reload, g);
+    asker_on_marks(g->asker, on_marks, g);
     g->scanner = make_scanner(c, e);
     if (g->scanner == NULL || !set_resolvers(&g->hostcfg, c, e))
         return false;

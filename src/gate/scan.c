@@ -6,6 +6,7 @@
 #include "gate/request_ask.h"
 #include "policy/action.h"
 
+#include <endian.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,26 @@ struct scanner *scanner_new(const struct scan_settings *settings, struct err *e)
 struct detect *scanner_detect(struct scanner *s)
 {
     return s->detect;
+}
+
+bool scanner_marks(struct scanner *s, struct str labels, struct str marks)
+{
+    size_t n = marks.n / 8;
+    AUTO_FREE uint64_t *numbers = xcalloc(n + 1, sizeof(*numbers));
+    struct str item;
+    bool ok = true;
+
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&numbers[i], marks.p + 8 * i, 8);
+        numbers[i] = le64toh(numbers[i]);
+    }
+    while (frame_list_next(&labels, &item) == FRAME_OK) {
+        char label[DETECT_LABEL_MAX + 1];
+
+        snprintf(label, sizeof(label), "%.*s", (int)item.n, item.p);
+        ok = detect_marks_add(s->detect, label, numbers, n) && ok;
+    }
+    return ok;
 }
 
 /*

@@ -33,6 +33,9 @@ struct scanner;
 struct scanner *scanner_new(const struct scan_settings *s, struct err *e);
 struct detect *scanner_detect(struct scanner *s);
 
+/* Marks of labelled content, as the judge sends them. False: there are too many. */
+bool scanner_marks(struct scanner *s, struct str labels, struct str marks);
+
 /* Kinds of findings, each once. */
 struct scan_kinds {
     size_t n;

@@ -109,6 +109,9 @@ bool judge_frame(struct judge *j, enum judge_peer from, struct frame_in *f, stru
     case MSG_NOTE:
         ok = judge_note(j, from, f, e);
         break;
+    case MSG_MARKS:
+        ok = judge_marks(j, f);
+        break;
     case MSG_ANSWER:
         ok = judge_answer(j, f, e);
         break;

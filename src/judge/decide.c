@@ -173,6 +173,7 @@ void judge_verdict(struct judge *j, enum judge_peer to, uint32_t id, enum outcom
     judge_post(j, to, sync);
     j->verdicts[to][id % VERDICTS_MAX].frame = id;
     j->verdicts[to][id % VERDICTS_MAX].event = event;
+    j->verdicts[to][id % VERDICTS_MAX].labels = outcome == OUTCOME_ALLOW ? d->labels : 0;
 }
 
 bool judge_found(struct judge *j, const struct watch_finding *f, uint64_t event, struct err *e)

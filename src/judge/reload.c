@@ -39,6 +39,8 @@ static void answer(struct judge *j, uint32_t id, const char *why)
 static void swap(struct judge *j, struct policy *next)
 {
     j->session.labels = labels_bits(&j->labels, next);
+    for (size_t i = 0; i < VERDICTS_MAX; i++) /* bits of the old policy */
+        j->verdicts[PEER_KERN][i].labels = 0;
     policy_scratch_free(j->scratch);
     j->scratch = policy_scratch_new(next);
     j->policy = next;

@@ -53,6 +53,7 @@ struct judge {
     struct {
         uint32_t frame;
         uint64_t event;
+        uint64_t labels;                  /* that the session got by it */
     } verdicts[PEER_COUNT][VERDICTS_MAX]; /* by frame id */
 
     struct buf outbox; /* frames, one behind the other */
@@ -78,6 +79,9 @@ uint64_t judge_record(struct judge *j, const struct record_event *event, struct 
 
 /* note.c */
 bool judge_note(struct judge *j, enum judge_peer from, struct frame_in *f, struct err *e);
+
+/* marks.c: from kern, with the labels of the verdict that they belong to, on to the gate. */
+bool judge_marks(struct judge *j, struct frame_in *f);
 
 /* reload.c: another policy for the running session; the old one serves until it stands. */
 bool judge_reload(struct judge *j, struct frame_in *f, struct err *e);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kern/ask.h"
 
+#include "kern/marks.h"
 #include "kern/measure.h"
 #include "kern/serve.h"
 #include "kern/undo.h"
 #include "policy/message.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <string.h>
@@ -120,6 +122,8 @@ static bool take_verdict(struct kern *k)
     r->answered++;
     if ((v.duties & DUTY_UNDO) != 0)
         undo_wanted(r, in.id - r->first, v.event);
+    if ((v.duties & DUTY_MARK) != 0)
+        r->mark = in.id;
     if (v.outcome > r->worst)
         r->worst = v.outcome;
     if (r->worst != OUTCOME_ALLOW)
@@ -162,6 +166,20 @@ bool ask_read(struct kern *k)
             return take_measure(k);
     }
     return serve_fail(k, "kern: the judge sent %s", message_name((enum message)in.type));
+}
+
+bool ask_marks(struct request *r, const uint64_t *marks, size_t n)
+{
+    static unsigned char bytes[MARKS_MAX * 8];
+
+    for (size_t i = 0; i < n; i++) {
+        uint64_t little = htole64(marks[i]);
+
+        memcpy(bytes + 8 * i, &little, 8);
+    }
+    frame_start(&out, MSG_MARKS, r->mark);
+    frame_put_str(&out, MSG_TAG_MARKS, (struct str){(const char *)bytes, 8 * n});
+    return send_frame(r->kern);
 }
 
 static void note_start(struct request *r)

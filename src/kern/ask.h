@@ -14,6 +14,8 @@ void ask_start(struct request *r);
 void ask_go_on(struct kern *k);
 /* Withdraws questions that are open. */
 void ask_cancel(struct request *r);
+/* Tells the judge marks of what the request's verdict labelled. False: there is no room now. */
+bool ask_marks(struct request *r, const uint64_t *marks, size_t n);
 /* Reads one frame of the judge. False: the judge is gone or broke the rules (k->err). */
 bool ask_read(struct kern *k);
 

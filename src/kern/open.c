@@ -7,6 +7,7 @@
  * kern never blocks in an open: it adds O_NONBLOCK and clears it afterwards. A FIFO whose other
  * end is not open yet is tried again in a moment, as is a file with a lease.
  */
+#include "kern/marks.h"
 #include "kern/measure.h"
 #include "kern/object.h"
 #include "kern/plan.h"
@@ -237,6 +238,10 @@ static enum step give(struct request *r, int fd)
         int error = errno;
         (void)close(fd);
         return answer_error(r, error);
+    }
+    if (!marks_tell(r, fd)) {
+        (void)close(fd);
+        return STEP_LATER;
     }
     return answer_fd(r, fd, has(r, O_CLOEXEC));
 }

@@ -75,6 +75,7 @@ struct request {
     bool again;          /* some are to be sent once more */
     uint32_t first;      /* frame id of the first check; the others follow */
     enum outcome worst;  /* of the verdicts so far */
+    uint32_t mark;       /* frame id of the check whose verdict wants marks told, 0: none */
     uint64_t due;        /* ms: when HELD or LATER ends */
     unsigned round, tries;
 

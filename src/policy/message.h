@@ -57,6 +57,7 @@ enum message_tag {
     MSG_TAG_ERRNO = 20,     /* ALERT, notices: what the agent got, "EACCES" */
     MSG_TAG_STARTED = 17,   /* STATUS_IS: seconds since 1970 */
     MSG_TAG_PROCESSES = 18, /* STATUS_IS: processes of the agent now */
+    MSG_TAG_MARKS = 19,     /* MARKS: numbers of 8 bytes, little endian (src/detect/marks.h) */
     /* NOTE: see gate.h */
     NOTE_TAG_UP = 33,
     NOTE_TAG_DOWN = 34,

@@ -4,10 +4,11 @@ addresses and names. Each has a control: without the rule the same request arriv
 import base64
 import http.server
 import json
+import os
 import threading
 import zlib
 
-from rope import check, main
+from rope import Skip, check, main
 
 # Put together here, so that nobody who searches this tree takes it for a key.
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -123,8 +124,8 @@ def policy(rope, port, *texts):
     return ["--policy", "coding", "--policy", rope.file("config/p.cedar", PERMIT % port + "".join(texts))]
 
 
-def run(rope, server, code, *texts):
-    return rope.run("python3", "-c", CLIENT % (KEY, server.port) + code, options=policy(rope, server.port, *texts))
+def run(rope, server, code, *texts, python="python3"):
+    return rope.run(python, "-c", CLIENT % (KEY, server.port) + code, options=policy(rope, server.port, *texts))
 
 
 def denied(rope):
@@ -212,6 +213,52 @@ when { context.method == "POST" };
     check(p.stdout.count("200") == 3, p)
 
 
+BOARD = "\n".join("Item %d: the merger with Northwind is priced at %d thousand, to be told to no one before March." %
+                  (i, i * 7919) for i in range(1, 30))
+READS = """
+board = open("board.txt").read().encode()
+part = board[300:900]
+ask('POST', '/x', b'what I read: ' + part)
+ask('POST', '/x', base64.b64encode(part))
+ask('POST', '/x', gzip.compress(board))
+ask('GET', '/x?q=' + urllib.parse.quote(part[:200]))
+ask('POST', '/x', b'something else that has nothing to do with any of it, as long as it is ' * 9)
+"""
+LABEL = """
+@label("confidential")
+permit (principal, action == Action::"read", resource) when { resource.name == "board.txt" };
+"""
+FORBID_COPIES = """
+@id("no-copies") @reason("it carries what is confidential")
+forbid (principal, action == Action::"request", resource)
+when { context.carries.contains("confidential") };
+"""
+
+
+def copies_of_labelled_files_are_known(rope):
+    python = "/usr/bin/python3"  # where rules on reading let it be read
+    if not os.path.exists(python):
+        raise Skip("no " + python)
+    rope.file("work/board.txt", BOARD)
+    server = Server()
+    p = run(rope, server, READS, LABEL, python=python)
+    server.close()
+    check(p.stdout.count("200 fine") == 5, p)
+    server = Server()
+    p = run(rope, server, READS, LABEL, FORBID_COPIES, python=python)
+    server.close()
+    check(p.stdout.count("403") == 4 and p.stdout.count("200 fine") == 1, p)
+    check(len(server.seen) == 1 and b"something else" in server.seen[0][2], server.seen)
+    lines = denied(rope)
+    check(len(lines) == 4 and all("confidential:copy" in e["context"]["carries"] for e in lines), lines)
+    # what was not read is not labelled
+    server = Server()
+    p = run(rope, server, READS.replace('open("board.txt").read().encode()', repr(BOARD.encode())), LABEL, FORBID_COPIES, python=python)
+    server.close()
+    check(p.stdout.count("200 fine") == 5, p)
+
+
 if __name__ == "__main__":
     main([without_a_rule_it_arrives, with_a_rule_nothing_of_it_arrives, redact_takes_it_out,
-          values_that_are_known_pass, what_comes_in_is_a_label])
+          values_that_are_known_pass, what_comes_in_is_a_label,
+          copies_of_labelled_files_are_known])
