@@ -62,7 +62,7 @@ static bool running_plan(const char *id, const struct setup *s, struct plan *pla
     struct policy *p = policy_unpack(buf_str(&packed), e);
     if (p == NULL)
         return false;
-    bool ok = plan_host_probe(&host, &mem, e) && policy_plan(p, &s->session, &host, plan, e);
+    bool ok = setup_probe(s, &host, &mem, e) && policy_plan(p, &s->session, &host, plan, e);
     policy_free(p);
     return ok;
 }

@@ -239,12 +239,21 @@ static bool check_folder(const struct setup *s, struct err *e)
                    s->cwd);
 }
 
+bool setup_probe(const struct setup *s, struct plan_host *host, struct arena *mem, struct err *e)
+{
+    if (!plan_host_probe(host, mem, e))
+        return false;
+    host->may_go_unheld = s->settings.minimum_unenforced.item;
+    host->nmay_go_unheld = s->settings.minimum_unenforced.n;
+    return true;
+}
+
 bool setup_plan(struct setup *s, struct err *e)
 {
     struct plan_host host;
 
     if (!check_workspace(s, e) || !policy_resolve(s->policy, &s->session, e) ||
-        !plan_host_probe(&host, &s->arena, e) ||
+        !setup_probe(s, &host, &s->arena, e) ||
         !policy_plan(s->policy, &s->session, &host, &s->plan, e))
         return false;
     s->planned = true;

@@ -39,6 +39,8 @@ const char *setup_default_policy(struct arena *mem);
 
 /* Who and where, settings and policy. */
 bool setup_load(struct setup *s, struct err *e);
+/* What a plan must know of this host and of the settings; strings live in the arena and *s. */
+bool setup_probe(const struct setup *s, struct plan_host *host, struct arena *mem, struct err *e);
 /* The plan for this host; refuses a policy or settings file that the plan lets the agent write. */
 bool setup_plan(struct setup *s, struct err *e);
 /* Does the plan show the agent this file of the host (canonical)? A rule on single files is not

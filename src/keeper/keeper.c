@@ -374,6 +374,20 @@ static void summary(const struct keeper *k)
             k->exit_code == EX_STOPPED ? ", stopped" : "", k->o->id);
 }
 
+/* A session that starts without a rule that its policy has says so, each time. */
+static void record_unheld(struct keeper *k)
+{
+    const struct plan *plan = k->o->plan;
+
+    for (size_t i = 0; i < plan->nunheld; i++) {
+        AUTO_FREE char *text = xasprintf("rule %s is not enforced: %s (minimum.allow_unenforced)",
+                                         plan->unheld[i].rule, plan->unheld[i].why);
+
+        keeper_record(k, "unenforced", "keeper", text, INT64_MIN, AFTER_NOTHING);
+        people_notice(k, text);
+    }
+}
+
 static bool run_loop(struct keeper *k, struct err *e)
 {
     keeper_watch(k);
@@ -381,6 +395,7 @@ static bool run_loop(struct keeper *k, struct err *e)
         keeper_unwatch(k);
         return false;
     }
+    record_unheld(k);
     keeper_record(k, "start", "keeper", k->o->workspace, INT64_MIN, AFTER_START);
     (void)event_base_dispatch(k->base);
     keeper_unwatch(k);

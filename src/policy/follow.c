@@ -2,6 +2,8 @@
 /* follow.c - may another policy take over in a running session? */
 #include "policy/plan.h"
 
+#include <string.h>
+
 static bool new_trap(const struct plan *running, const struct plan *next, struct err *e)
 {
     static const struct {
@@ -79,9 +81,24 @@ static bool less_written(const struct plan *running, const struct plan *next, co
                     path);
 }
 
+/* That a rule goes unheld is in the record from the start, or not at all. */
+static bool new_unheld(const struct plan *running, const struct plan *next, struct err *e)
+{
+    for (size_t i = 0; i < next->nunheld; i++) {
+        bool known = false;
+
+        for (size_t k = 0; k < running->nunheld && !known; k++)
+            known = strcmp(running->unheld[k].rule, next->unheld[i].rule) == 0;
+        if (!known)
+            return !err_set(e, EX_POLICY, "rule %s cannot be enforced here: %s",
+                            next->unheld[i].rule, next->unheld[i].why);
+    }
+    return false;
+}
+
 bool plan_can_follow(const struct plan *running, const struct plan *next, struct err *e)
 {
-    if (new_trap(running, next, e) || new_port(running, next, e))
+    if (new_trap(running, next, e) || new_port(running, next, e) || new_unheld(running, next, e))
         return false;
     for (size_t i = 0; i < running->nmounts + next->nmounts; i++) {
         const char *path = i < running->nmounts ? running->mounts[i].path

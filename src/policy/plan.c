@@ -409,11 +409,25 @@ static bool is_about_content(struct planning *x, size_t rule)
            surveyor_concerns(x->v, rule, VERB_CALL, RESOURCE_TOOL);
 }
 
+static bool may_go_unheld(const struct planning *x, const char *rule)
+{
+    for (size_t i = 0; i < x->host->nmay_go_unheld; i++)
+        if (strcmp(x->host->may_go_unheld[i], rule) == 0)
+            return true;
+    return false;
+}
+
+/* A rule that nothing here can hold. True: belay.yaml says by its name that it may go unheld. */
 static bool refuse(struct planning *x, size_t rule, const char *why)
 {
     const struct rule *r = &x->p->rules[rule];
     struct cedar_policy_info info = cedar_policy_info(x->p->units[r->unit].policies, r->index);
 
+    if (may_go_unheld(x, r->id)) {
+        x->plan->unheld[x->plan->nunheld++] =
+            (struct plan_unheld){r->id, arena_printf(&x->plan->arena, "%s", why)};
+        return true;
+    }
     policy_error_at(x->p, r->unit, info.scope, x->e, "rule %s cannot be enforced: %s", r->id, why);
     x->e->code = EX_HOST;
     return false;
@@ -423,12 +437,13 @@ static bool refuse(struct planning *x, size_t rule, const char *why)
 static bool check_rules(struct planning *x)
 {
     for (size_t i = 0; i < x->p->nrules; i++)
-        if (x->p->rules[i].forbid && where_of(x->v, x->plan, i) == 0)
-            return refuse(x, i,
-                          is_about_content(x, i)
-                              ? "no permit is about requests or inference, so belay looks into no "
-                                "connection; permit requests to the hosts that it is about"
-                              : "no part of belay judges this action yet");
+        if (x->p->rules[i].forbid && where_of(x->v, x->plan, i) == 0 &&
+            !refuse(x, i,
+                    is_about_content(x, i)
+                        ? "no permit is about requests or inference, so belay looks into no "
+                          "connection; permit requests to the hosts that it is about"
+                        : "no part of belay judges this action"))
+            return false;
     return true;
 }
 
@@ -478,13 +493,13 @@ static bool check_links(struct planning *x)
             if (r->forbid)
                 continue;
             cedar_policy_literals(x->p->units[r->unit].policies, r->index, find_name, &n);
-            if (n.found)
-                return refuse(
-                    x, i,
-                    arena_printf(&x->plan->arena,
-                                 "it names %.*s, a symbolic link that the agent can change; "
-                                 "name what it leads to",
-                                 (int)n.name.n, n.name.p));
+            if (n.found &&
+                !refuse(x, i,
+                        arena_printf(&x->plan->arena,
+                                     "it names %.*s, a symbolic link that the agent can change; "
+                                     "name what it leads to",
+                                     (int)n.name.n, n.name.p)))
+                return false;
         }
     }
     return true;
@@ -497,6 +512,8 @@ bool policy_plan(const struct policy *p, const struct session *s, const struct p
     bool good;
 
     memset(plan, 0, sizeof(*plan));
+    plan->unheld =
+        arena_alloc(&plan->arena, (p->nrules * (1 + p->naliases) + 1) * sizeof(*plan->unheld));
     x.v = surveyor_new(p, s);
     find_places(&x);
     lay_mounts(&x);

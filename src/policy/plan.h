@@ -47,6 +47,11 @@ struct plan {
      */
     const char **late;
     size_t nlate;
+    /* Rules that nothing here holds, and that may go unheld all the same: see plan_host. */
+    struct plan_unheld {
+        const char *rule, *why;
+    } *unheld;
+    size_t nunheld;
     uint16_t *ports; /* loopback ports of the host that the agent may reach: those named */
     size_t nports;
     struct arena arena; /* owns everything above */
@@ -59,12 +64,15 @@ struct plan_host {
     /* Does this path exist, and is it a directory? */
     bool (*exists)(void *ctx, const char *path, bool *directory);
     void *ctx;
+    /* Ids of rules without which a run may start (minimum.allow_unenforced of belay.yaml). */
+    const char *const *may_go_unheld;
+    size_t nmay_go_unheld;
 };
 
 /* Fills *h from the file system; strings live in the arena. */
 bool plan_host_probe(struct plan_host *h, struct arena *a, struct err *e);
 
-/* False: *e names the rule that cannot be held and why. Release with plan_release. */
+/* False: *e names the rule that cannot be held and why, unless that rule may go unheld. Release with plan_release. */
 bool policy_plan(const struct policy *p, const struct session *s, const struct plan_host *host,
                  struct plan *plan, struct err *e);
 void plan_release(struct plan *plan);

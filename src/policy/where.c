@@ -78,7 +78,9 @@ struct plan_rule *policy_where(const struct policy *p, const struct session *s, 
     for (size_t i = 0; i < p->nrules; i++) {
         unsigned where = where_of(v, plan, i);
 
-        list[i] = (struct plan_rule){i, where, cost_of(v, plan, i, where)};
+        list[i] = (struct plan_rule){i, where,
+                                     where == 0 && p->rules[i].forbid ? "not enforced here"
+                                                                      : cost_of(v, plan, i, where)};
     }
     surveyor_free(v);
     return list;

@@ -51,7 +51,7 @@ static void check_plan(const struct policy *p, const struct plan *plan)
 static void check_policy(const struct policy *p)
 {
     static const char *const tops[] = {"/usr", "/etc", "/home"};
-    const struct plan_host host = {tops, 3, exists, NULL};
+    const struct plan_host host = {.tops = tops, .ntops = 3, .exists = exists};
     AUTO_BUF struct buf packed;
     struct plan plan;
     struct err e;

@@ -74,6 +74,37 @@ def explain_test_and_check(rope):
     check("git-hooks" in r.stdout and "kern" in r.stdout, r)
 
 
+def requests_models_and_tools_can_be_tried(rope):
+    policy = rope.file("config/net.cedar", """
+        @id("api") permit (principal, action == Action::"request", resource == Host::"api.example.com")
+        when { context.method == "GET" && context.path like "/v1/*" && context.port == 8443 };
+        @id("dear") @freeze("budget spent") forbid (principal, action == Action::"infer", resource)
+        when { context.spent.cents > 2000 };
+        @id("leak") forbid (principal in Label::"secret", action in Action::"send", resource);
+        @id("no-rm") forbid (principal, action == Action::"call", resource == Tool::"agent/Bash")
+        when { context.arguments like "*rm -rf*" };
+        """)
+    cases = rope.file("config/net.cases", """
+        allow  request GET https://api.example.com:8443/v1/x?a=b     by api
+        deny   request POST https://api.example.com:8443/v1/x
+        deny   request https://api.example.com/v1/x
+        deny   request GET https://api.example.com:8443/v2
+        deny   request GET https://api.example.com:8443/v1/x label=secret  by leak
+        allow  infer anthropic/claude spent.cents=2000
+        freeze infer anthropic/claude spent.cents=2001               by dear
+        allow  call agent/Bash "arguments={\\"command\\": \\"ls\\"}"
+        deny   call agent/Bash "arguments=rm -rf /"                  by no-rm
+        allow  connect api.example.com port=8443                     by api
+        deny   connect other.example.com port=8443
+        """.replace('\\"', ""))
+    r = rope.belay("policy", "test", "-p", policy, cases)
+    check(r.returncode == 0 and r.stdout.startswith("11 passed"), r)
+    r = rope.belay("policy", "eval", "-p", policy, "connect", "api.example.com", "port=8443")
+    check("for HTTP alone" in r.stdout, r)
+    r = rope.belay("policy", "explain", "-p", policy, "request", "POST", "https://api.example.com:8443/v1/x")
+    check('method = GET' in r.stdout, r)
+
+
 def any_cedar_policy_can_be_evaluated_and_converted(rope):
     policy = rope.file("config/p.cedar", '// who\npermit(principal == User::"a",action,resource)when{context.ok};')
     request = rope.file("config/r.json", '{"principal":{"type":"User","id":"a"},"action":{"type":"Action",'
@@ -93,4 +124,5 @@ def any_cedar_policy_can_be_evaluated_and_converted(rope):
 
 if __name__ == "__main__":
     main([stricter_rules_hold_at_once, a_bad_policy_changes_nothing_and_says_why,
-          explain_test_and_check, any_cedar_policy_can_be_evaluated_and_converted])
+          explain_test_and_check,
+          requests_models_and_tools_can_be_tried, any_cedar_policy_can_be_evaluated_and_converted])

@@ -152,6 +152,27 @@ def works_as_an_ordinary_user(rope):
     check(os.path.exists(os.path.join(rope.work, "made")))
 
 
+def a_rule_that_cannot_be_enforced_stops_the_run_unless_settings_name_it(rope):
+    policy = rope.file("config/extra.cedar", '@id("no-forum") forbid (principal, action == Action::"call",'
+                       ' resource == Tool::"forum/post");\n')
+    # what nothing looks into cannot be judged: no permit is about requests here
+    base = rope.file("config/base.cedar", 'permit (principal, action == Action::"read", resource);\n'
+                     'permit (principal, action == Action::"exec", resource);\n')
+    options = ["-p", base, "-p", policy]
+    r = rope.run("true", options=options)
+    check(r.returncode == 121 and "rule no-forum cannot be enforced" in r.stderr, r)
+    rope.file("config/belay/belay.yaml", "minimum: {allow_unenforced: [other]}\n")
+    check(rope.run("true", options=options).returncode == 121)
+    rope.file("config/belay/belay.yaml", "minimum: {allow_unenforced: [no-forum]}\n")
+    for _ in range(2):  # at every start
+        r = rope.run("true", options=options)
+        check(r.returncode == 0 and "no-forum is not enforced" in r.stderr, r)
+        told = [e for e in rope.log() if e.get("event") == "unenforced"]
+        check(len(told) == 1 and "no-forum" in told[0]["text"], told)
+    r = rope.belay("policy", "where", *options)
+    check(any("no-forum" in line and "not enforced here" in line for line in r.stdout.splitlines()), r)
+
+
 def parents(path):
     while path != "/":
         path = os.path.dirname(path)

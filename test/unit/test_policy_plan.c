@@ -56,7 +56,7 @@ static bool exists(void *ctx, const char *path, bool *directory)
 
 static const char *const tops[] = {"/usr", "/etc", "/home", "/root",
                                    "/var", "/tmp", "/run",  "/bin"};
-static const struct plan_host host = {tops, ARRAY_LEN(tops), exists, NULL};
+static struct plan_host host = {.tops = tops, .ntops = ARRAY_LEN(tops), .exists = exists};
 static const struct session session = {.agent = {"claude", 6},
                                        .user = {"u", 1},
                                        .home = {HOME, sizeof(HOME) - 1},
@@ -359,6 +359,31 @@ TEST(a_rule_that_nobody_holds_is_an_error)
     policy_free(policy);
 }
 
+TEST(a_rule_may_go_unheld_if_that_is_said_by_its_name)
+{
+    static const char *const others[] = {"other", "foru"}, *const named[] = {"other", "forum"};
+    static const char text[] = BASE "@id(\"forum\") forbid (principal, action == Action::\"call\", "
+                                    "resource == Tool::\"forum/post\");";
+
+    host.may_go_unheld = others;
+    host.nmay_go_unheld = 2;
+    CHECK(!make(text));
+    policy_free(policy);
+    host.may_go_unheld = named;
+    CHECK(make(text) && plan.nunheld == 1);
+    CHECK_STR(plan.unheld[0].rule, "forum");
+    CHECK(strstr(plan.unheld[0].why, "no permit is about requests") != NULL);
+    struct plan held = {0};
+    CHECK(!plan_can_follow(&held, &plan, &problem));
+    CHECK(strstr(problem.text, "rule forum cannot be enforced here") != NULL);
+    CHECK(plan_can_follow(&plan, &plan, &problem));
+    host.may_go_unheld = NULL;
+    host.nmay_go_unheld = 0;
+    drop();
+    CHECK(make(BASE) && plan.nunheld == 0);
+    drop();
+}
+
 static unsigned where(const char *id);
 
 #define CONNECT "permit (principal, action == Action::\"connect\", resource is Host);"
@@ -613,5 +638,6 @@ UNIT_MAIN(
     UNIT(what_is_hidden_before_it_exists_is_told), UNIT(sockets_are_seen_or_judged),
     UNIT(the_gate_is_needed_if_something_may_be_sent), UNIT(loopback_ports_are_those_named),
     UNIT(execs_are_verified_where_a_rule_looks_at_them), UNIT(a_rule_that_nobody_holds_is_an_error),
+    UNIT(a_rule_may_go_unheld_if_that_is_said_by_its_name),
     UNIT(a_rule_on_requests_needs_connections_that_are_looked_into), UNIT(the_preset_is_lowered),
     UNIT(the_kernel_lets_nothing_through_that_the_policy_does_not_allow))
