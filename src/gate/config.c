@@ -20,7 +20,8 @@ enum config_tag {
     TAG_DETECT_OFF,               /* list */
     TAG_DETECT_ALLOW,             /* list */
     TAG_PRICES,                   /* bytes: lines */
-    TAG_DOORS, /* list of ports; the way inward and a listener for each come after the sockets */
+    TAG_DOORS,    /* list of ports; the way inward and a listener for each come after the sockets */
+    TAG_CANARIES, /* list */
     TAG_CREDENTIALS, /* int 1: their memory file comes last */
 #define X(name, value, least, most) TAG_##name,
     GATE_LIMITS(X)
@@ -95,6 +96,10 @@ bool gate_config_send(int sock, const struct gate_config *c, struct err *e)
     put_detect(f, c);
     if (c->prices != NULL)
         frame_put_cstr(f, TAG_PRICES, c->prices);
+    frame_list_start(f, TAG_CANARIES);
+    for (size_t i = 0; i < c->ncanaries && i < GATE_CANARIES_MAX; i++)
+        frame_list_item(f, str_of(c->canaries[i]));
+    frame_list_end(f);
 #define X(name, value, least, most) frame_put_int(f, TAG_##name, c->limits.name);
     GATE_LIMITS(X)
 #undef X
@@ -168,6 +173,20 @@ static bool take_prices(struct gate_config *c, const struct frame_field *x)
     if (x->kind != FRAME_BYTES || c->prices != NULL)
         return false;
     c->prices = xasprintf("%.*s", (int)x->bytes.n, x->bytes.p);
+    return true;
+}
+
+static bool take_canaries(struct gate_config *c, const struct frame_field *x)
+{
+    struct str list = x->bytes, item;
+
+    if (x->kind != FRAME_LIST)
+        return false;
+    while (frame_list_next(&list, &item) == FRAME_OK) {
+        if (c->ncanaries == GATE_CANARIES_MAX || item.n >= GATE_CANARY_MAX)
+            return false;
+        snprintf(c->canaries[c->ncanaries++], GATE_CANARY_MAX, "%.*s", (int)item.n, item.p);
+    }
     return true;
 }
 
@@ -248,6 +267,8 @@ static bool take_field(struct gate_config *c, struct frame_in *f, const struct f
         return take_list(&c->detect_allow, x);
     case TAG_PRICES:
         return take_prices(c, x);
+    case TAG_CANARIES:
+        return take_canaries(c, x);
 #define X(name, value, least, most) \
     case TAG_##name:                \
         return take_limit(&c->limits.name, x, value, least, most);

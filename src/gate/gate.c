@@ -202,6 +202,15 @@ static void on_marks(void *arg, struct str labels, struct str marks)
                                                "tell copies of"});
 }
 
+/* What is too short to be known again leaves no mark. */
+static void know_canary(struct detect *d, const char *value)
+{
+    uint64_t marks[GATE_CANARY_MAX];
+    size_t n = detect_marks_of(value, strlen(value), marks, GATE_CANARY_MAX);
+
+    (void)detect_marks_add(d, "canary", marks, n);
+}
+
 static struct scanner *make_scanner(const struct gate_config *c, struct err *e)
 {
     const struct scan_settings s = {.entropy = c->detect_entropy,
@@ -209,7 +218,11 @@ static struct scanner *make_scanner(const struct gate_config *c, struct err *e)
                                     .off = &c->detect_off,
                                     .allow = &c->detect_allow};
 
-    return scanner_new(&s, e);
+    struct scanner *scanner = scanner_new(&s, e);
+
+    for (size_t i = 0; scanner != NULL && i < c->ncanaries; i++)
+        know_canary(scanner_detect(scanner), c->canaries[i]);
+    return scanner;
 }
 
 static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)

@@ -73,6 +73,8 @@ struct gate_limits {
 #define GATE_DOORS_MAX         16 /* published ports, over IPv4 and IPv6 */
 #define GATE_RESOLVERS_MAX     3
 #define GATE_RESOLVER_TEXT_MAX 64
+#define GATE_CANARIES_MAX      64
+#define GATE_CANARY_MAX        96
 
 struct gate_config {
     /* Made in the agent's namespace: TCP sockets that listen, UDP sockets that are bound.
@@ -97,6 +99,9 @@ struct gate_config {
     /* detect of belay.yaml; the lists' own when read from a frame, see gate_config_free */
     int64_t detect_entropy, detect_names; /* 0: their defaults */
     struct settings_list detect_off, detect_allow;
+    /* Values that stand in decoys of this session: what sends one carries "canary". */
+    size_t ncanaries;
+    char canaries[GATE_CANARIES_MAX][GATE_CANARY_MAX];
 };
 
 /* Addresses that the gate hands out. The first of each is the resolver's own, to be named

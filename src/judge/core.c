@@ -41,6 +41,7 @@ struct judge *judge_new(const struct judge_setup *setup)
     j->hooks = setup->hooks;
     j->phase = PHASE_START;
     j->ask_ms = s->ask_timeout * 1000;
+    j->canary_freezes = s->canary_freeze != 0;
     watch_init(&j->watch, &w);
     ledger_init(&j->ledger, &(struct ledger_limits){s->budget_cents, s->budget_tokens,
                                                     s->budget_requests_per_minute});

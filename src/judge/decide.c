@@ -378,6 +378,22 @@ static bool measure(struct judge *j, uint32_t id)
     return true;
 }
 
+/* A decoy was opened, which harms nobody, but nothing in the session has a reason to. A rule may
+ * make more of it; a refusal would come too late. */
+static void decide_canary(struct judge *j, const struct action *a)
+{
+    struct decision *d = &j->decision;
+
+    if (a->verb != VERB_READ || !str_is(text_of(a, FIELD_OP), "canary") || j->killing)
+        return;
+    d->duties |= DUTY_ALERT;
+    if (d->outcome >= OUTCOME_FREEZE)
+        return;
+    *d = (struct decision){.outcome = j->canary_freezes ? OUTCOME_FREEZE : OUTCOME_ALLOW,
+                           .duties = j->canary_freezes ? 0 : DUTY_ALERT,
+                           .reason = STR("a decoy was opened: something looks for secrets")};
+}
+
 bool judge_action(struct judge *j, enum judge_peer from, struct frame_in *f, struct err *e)
 {
     struct action a;
@@ -388,6 +404,7 @@ bool judge_action(struct judge *j, enum judge_peer from, struct frame_in *f, str
         return false;
     attribute(j, &a);
     judge_decide(j, &a);
+    decide_canary(j, &a);
     if (j->decision.outcome == OUTCOME_ASK &&
         refused_lately(&j->refused, &a, j->hooks.now_ms(j->hooks.arg)))
         keep_refused(&j->decision);

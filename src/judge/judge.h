@@ -47,7 +47,8 @@
     X(watch_processes, 45, 0, 100000)   \
     X(budget_cents, 46, 0, BUDGET_MAX)  \
     X(budget_tokens, 47, 0, BUDGET_MAX) \
-    X(budget_requests_per_minute, 48, 0, BUDGET_RATE_MAX)
+    X(budget_requests_per_minute, 48, 0, BUDGET_RATE_MAX) \
+    X(canary_freeze, 49, 0, 1)
 
 struct judge_config {
     int policy;       /* memfd with the bytes of policy_pack() */

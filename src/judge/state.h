@@ -40,6 +40,7 @@ struct judge {
     bool over;
     bool killing; /* everything is denied from now on */
     int64_t ask_ms;
+    bool canary_freezes;
     int64_t sync_at; /* when unsynced lines go to the disk; 0: there are none */
     uint64_t notices_held;
 

@@ -127,6 +127,19 @@ static struct jail_mount *mounts_of(const struct keeper_options *o, size_t *n, s
     return m;
 }
 
+/* Adds to the files that the jail shows without the host having them. */
+static void show_files(struct jail_plan *p, const struct jail_file *more, size_t n, struct arena *a)
+{
+    struct jail_file *all = arena_alloc(a, (p->nfiles + n) * sizeof(*all));
+
+    if (p->nfiles > 0)
+        memcpy(all, p->files, p->nfiles * sizeof(*all));
+    if (n > 0)
+        memcpy(all + p->nfiles, more, n * sizeof(*all));
+    p->files = all;
+    p->nfiles += n;
+}
+
 static bool start_jail(struct keeper *k, int tty, struct err *e)
 {
     const struct keeper_options *o = k->o;
@@ -160,6 +173,9 @@ static bool start_jail(struct keeper *k, int tty, struct err *e)
         p.nfiles = k->trust.nfiles;
         p.envp = k->trust.envp;
     }
+    if (!canaries_make(&k->canaries, o->settings, o->home, o->workspace, &k->mem, e))
+        return false;
+    show_files(&p, k->canaries.file, k->canaries.n, &a);
     const struct jail_file refusals = refusals_file();
     p.kept = &refusals;
     p.mounts = mounts_of(o, &p.nmounts, &a);
@@ -230,6 +246,8 @@ static bool configure_adapters(struct keeper *k, struct err *e)
         .undo_files = undo >= 0 ? (uint64_t)k->o->settings->undo_files : 0,
         .scrub = k->o->settings->env_scrub.item,
         .nscrub = k->o->settings->env_scrub.n,
+        .canaries = k->canaries.path,
+        .ncanaries = k->canaries.n,
     };
     if (!kern_config_send(k->roles->kern.sock, &c, e))
         return false;
@@ -237,6 +255,8 @@ static bool configure_adapters(struct keeper *k, struct err *e)
     if (k->roles->gate.pid == 0)
         return true;
     struct gate_config g = k->doors;
+    for (size_t i = 0; i < k->canaries.ntokens && i < GATE_CANARIES_MAX; i++)
+        (void)snprintf(g.canaries[g.ncanaries++], GATE_CANARY_MAX, "%s", k->canaries.token[i]);
     g.inward = k->jail.inward;
     g.tcp4 = k->jail.tcp4;
     g.tcp6 = k->jail.tcp6;
@@ -359,6 +379,7 @@ static void finish(struct keeper *k)
     mem_auto_close(&k->alert_pipe); /* its runner ends when the pipe does, after the last alert */
     mem_auto_close(&k->agent_pidfd);
     refusals_end(&k->refusals);
+    arena_release(&k->mem);
     asks_clear(&k->asks);
     free(k->frozen_why);
     if (k->base != NULL)

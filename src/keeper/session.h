@@ -8,6 +8,7 @@
 
 #include "jail/jail.h"
 #include "keeper/asks.h"
+#include "keeper/canary.h"
 #include "keeper/control.h"
 #include "keeper/keeper.h"
 #include "keeper/refusals.h"
@@ -53,6 +54,8 @@ struct keeper {
 
     struct asks asks;
     struct refusals refusals;
+    struct canaries canaries;
+    struct arena mem; /* what lives as long as the session */
     struct control *control;
     struct terminal *terminal;
     char

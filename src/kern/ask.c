@@ -73,6 +73,13 @@ void ask_start(struct request *r)
         (void)event_add(k->on_judge_room, NULL);
 }
 
+bool ask_tell(struct kern *k, const struct action *a)
+{
+    frame_start(&out, MSG_ACTION, k->next_id++);
+    action_put(&out, a);
+    return send_frame(k);
+}
+
 void ask_go_on(struct kern *k)
 {
     for (size_t i = 0; i < REQUESTS_MAX; i++)

@@ -10,6 +10,8 @@
 
 /* Sends the request's checks, or queues them. */
 void ask_start(struct request *r);
+/* Sends an action that is no call of anybody's: the answer finds nobody. False: no room now. */
+bool ask_tell(struct kern *k, const struct action *a);
 /* Sends what is queued; called when the judge's socket has room. */
 void ask_go_on(struct kern *k);
 /* Withdraws questions that are open. */

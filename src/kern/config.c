@@ -14,10 +14,19 @@ enum {
     TAG_MEASURE,
     TAG_UNDO_BYTES,
     TAG_UNDO_FILES,
-    TAG_SCRUB
+    TAG_SCRUB,
+    TAG_CANARIES
 };
 /* In this order; the file for undo and the two namespaces only where there are some. */
 enum { FD_LISTENER, FD_PROC, FD_MORE, FD_COUNT = FD_MORE + 3 };
+
+static void put_texts(struct frame_out *f, uint8_t tag, const char **text, size_t n)
+{
+    frame_list_start(f, tag);
+    for (size_t i = 0; i < n; i++)
+        frame_list_item(f, str_of(text[i]));
+    frame_list_end(f);
+}
 
 bool kern_config_send(int sock, const struct kern_config *c, struct err *e)
 {
@@ -39,26 +48,35 @@ bool kern_config_send(int sock, const struct kern_config *c, struct err *e)
     frame_put_int(f, TAG_MEASURE, c->measure);
     frame_put_int(f, TAG_UNDO_BYTES, (int64_t)c->undo_bytes);
     frame_put_int(f, TAG_UNDO_FILES, (int64_t)c->undo_files);
-    frame_list_start(f, TAG_SCRUB);
-    for (size_t i = 0; i < c->nscrub; i++)
-        frame_list_item(f, str_of(c->scrub[i]));
-    frame_list_end(f);
+    put_texts(f, TAG_SCRUB, c->scrub, c->nscrub);
+    put_texts(f, TAG_CANARIES, c->canaries, c->ncanaries);
     if (!frame_send(sock, f, fds, nfds))
         return err_sys(e, EX_ROLE, "kern: its settings cannot be sent");
     return true;
 }
 
-static bool take_scrub(struct kern_config *c, struct str list)
+static bool take_texts(const char ***to, size_t *n, size_t max, const struct frame_field *x)
 {
-    struct str item;
+    struct str list = x->bytes, item;
 
-    c->scrub = xcalloc(KERN_SCRUB_MAX, sizeof(*c->scrub));
+    if (x->kind != FRAME_LIST)
+        return false;
+    *to = xcalloc(max, sizeof(**to));
     while (frame_list_next(&list, &item) == FRAME_OK) {
-        if (c->nscrub == KERN_SCRUB_MAX || item.n == 0 || memchr(item.p, '\0', item.n) != NULL)
+        if (*n == max || item.n == 0 || memchr(item.p, '\0', item.n) != NULL)
             return false;
-        c->scrub[c->nscrub++] = xasprintf("%.*s", (int)item.n, item.p);
+        (*to)[(*n)++] = xasprintf("%.*s", (int)item.n, item.p);
     }
     return true;
+}
+
+static void free_texts(const char ***text, size_t *n)
+{
+    for (size_t i = 0; i < *n; i++)
+        mem_auto_free(&(*text)[i]);
+    mem_auto_free(text);
+    *text = NULL;
+    *n = 0;
 }
 
 static bool take_bool(bool *to, const struct frame_field *x)
@@ -86,7 +104,9 @@ static bool take_field(struct kern_config *c, const struct frame_field *x)
         c->undo_files = (uint64_t)x->num;
         return x->kind == FRAME_INT && x->num >= 0 && x->num <= KERN_UNDO_FILES_MAX;
     case TAG_SCRUB:
-        return x->kind == FRAME_LIST && take_scrub(c, x->bytes);
+        return take_texts(&c->scrub, &c->nscrub, KERN_SCRUB_MAX, x);
+    case TAG_CANARIES:
+        return take_texts(&c->canaries, &c->ncanaries, KERN_CANARIES_MAX, x);
     default:
         return false;
     }
@@ -94,7 +114,7 @@ static bool take_field(struct kern_config *c, const struct frame_field *x)
 
 static bool read_fields(struct frame_in *f, struct kern_config *c)
 {
-    const unsigned needed = (1u << (TAG_SCRUB - TAG_TRAPS + 1)) - 1; /* every one */
+    const unsigned needed = (1u << (TAG_CANARIES - TAG_TRAPS + 1)) - 1; /* every one */
     struct frame_field x;
     enum frame_result r;
     unsigned seen = 0;
@@ -150,9 +170,6 @@ void kern_config_close(struct kern_config *c)
     mem_auto_close(&c->ns_user);
     mem_auto_close(&c->ns_mount);
     mem_auto_close(&c->undo);
-    for (size_t i = 0; i < c->nscrub; i++)
-        mem_auto_free(&c->scrub[i]);
-    mem_auto_free(&c->scrub);
-    c->scrub = NULL;
-    c->nscrub = 0;
+    free_texts(&c->scrub, &c->nscrub);
+    free_texts(&c->canaries, &c->ncanaries);
 }

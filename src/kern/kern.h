@@ -40,9 +40,12 @@ struct kern_config {
     const char **scrub;  /* NAME or PREFIX*: variables that are taken from each program before it
                             starts; with any, verify_exec must be on */
     size_t nscrub;
+    const char **canaries; /* paths of decoys: canary.h */
+    size_t ncanaries;
 };
 
-#define KERN_SCRUB_MAX 256
+#define KERN_SCRUB_MAX    256
+#define KERN_CANARIES_MAX 32
 
 /* The keeper's side: sends CONFIG with the four descriptors, which stay the caller's. */
 bool kern_config_send(int sock, const struct kern_config *c, struct err *e);

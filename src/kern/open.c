@@ -7,6 +7,7 @@
  * kern never blocks in an open: it adds O_NONBLOCK and clears it afterwards. A FIFO whose other
  * end is not open yet is tried again in a moment, as is a file with a lease.
  */
+#include "kern/canary.h"
 #include "kern/marks.h"
 #include "kern/measure.h"
 #include "kern/object.h"
@@ -177,7 +178,8 @@ static int check_existing(struct request *r)
     if (wants_write(r))
         ok = request_file_check(r, VERB_WRITE, r->at.path, "open");
     /* Without this trap the mounts hold what may be read, and kern sees no more than they show. */
-    if (ok && wants_read(r) && (r->kern->config.traps & TRAP_READ) != 0)
+    if (ok && wants_read(r) && (r->kern->config.traps & TRAP_READ) != 0 &&
+        (wants_write(r) || !canary_is(r->kern, &r->at.st)))
         ok = request_file_check(r, VERB_READ, r->at.path, "open");
     return ok ? 0 : -E2BIG;
 }

@@ -35,6 +35,7 @@ struct kern;
 struct exec;
 struct xattr;
 struct connect;
+struct canary;
 struct measures;
 struct request;
 
@@ -98,7 +99,7 @@ struct kern {
     struct view view;
     int keeper, judge;
     struct event_base *base;
-    struct event *on_call, *on_keeper, *on_judge, *on_judge_room, *on_child, *on_tick;
+    struct event *on_call, *on_keeper, *on_judge, *on_judge_room, *on_child, *on_tick, *on_canary;
     bool ticking;
     int signals; /* signalfd for SIGCHLD */
     size_t notif_size, resp_size;
@@ -106,6 +107,8 @@ struct kern {
     uint32_t next_id;
     struct measures *measures;
     struct undo *undo;
+    int inotify; /* of canary.h, or -1 */
+    struct canary *canaries;
     uint64_t generation; /* counts entries made: see rename.c */
     struct err *err;
     bool failed;

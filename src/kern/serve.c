@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "kern/ask.h"
+#include "kern/canary.h"
 #include "kern/measure.h"
 #include "kern/plan.h"
 #include "kern/uapi.h"
@@ -354,8 +355,8 @@ static bool open_events(struct kern *k, struct err *e)
 
 static void close_all(struct kern *k)
 {
-    struct event *all[] = {k->on_call,       k->on_keeper, k->on_judge,
-                           k->on_judge_room, k->on_child,  k->on_tick};
+    struct event *all[] = {k->on_call,  k->on_keeper, k->on_judge, k->on_judge_room,
+                           k->on_child, k->on_tick,   k->on_canary};
 
     measures_close(k->measures);
     undo_close(k->undo);
@@ -367,9 +368,27 @@ static void close_all(struct kern *k)
             event_free(all[i]);
     if (k->base != NULL)
         event_base_free(k->base);
+    if (k->inotify >= 0)
+        (void)close(k->inotify);
     if (k->signals >= 0)
         (void)close(k->signals);
     view_close(&k->view);
+}
+
+static void on_canary(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    canary_events(arg);
+}
+
+static bool watch_canaries(struct kern *k, struct err *e)
+{
+    if (!canary_open(k, e) || k->inotify < 0)
+        return k->inotify < 0 && e->code == 0;
+    k->on_canary = watch(k, k->inotify, EV_READ | EV_PERSIST, on_canary);
+    return (k->on_canary != NULL && event_add(k->on_canary, NULL) == 0) ||
+           err_set(e, EX_FAIL, "kern: no event loop");
 }
 
 static bool open_all(struct kern *k, struct err *e)
@@ -382,19 +401,22 @@ static bool open_all(struct kern *k, struct err *e)
     }
     if (!fd_set_nonblock(k->judge))
         return err_sys(e, EX_FAIL, "kern: the judge's socket");
-    return open_listener(k, e) && open_signals(k, e) && open_events(k, e);
+    return open_listener(k, e) && open_signals(k, e) && open_events(k, e) && watch_canaries(k, e);
 }
 
 int kern_serve(const struct kern_config *c, int keeper, int judge,
                bool (*ready)(void *ctx, struct err *e), void *ctx, struct err *e)
 {
     AUTO_FREE struct kern *k = xcalloc(1, sizeof(*k));
+    AUTO_FREE struct canary *canaries = xcalloc(KERN_CANARIES_MAX, sizeof(*canaries));
     AUTO_FREE struct measures *measures = xcalloc(1, sizeof(*measures));
     struct undo undo;
 
     k->config = *c;
     k->measures = measures;
     k->undo = &undo;
+    k->canaries = canaries;
+    k->inotify = -1;
     k->keeper = keeper;
     k->judge = judge;
     k->err = e;
