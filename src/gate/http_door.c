@@ -10,6 +10,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+enum { GRACE_MS = 3000 };
+
 static void on_open(void *arg)
 {
     struct http_door *d = arg;
@@ -76,12 +78,31 @@ static bool head_is_late(struct http_door *d, int64_t now)
     return now - d->waits_since >= limit;
 }
 
+/* A client that has closed its side may still wait for answers to what was allowed; but nobody is
+ * asked on and on for one that may be gone. */
+static bool seems_gone(struct http_door *d, int64_t now)
+{
+    bool judging = false;
+
+    for (const struct exchange *x = d->exchanges; x != NULL; x = x->next)
+        judging |= x->state == EXCHANGE_JUDGING;
+    if (!d->link.eof || !judging) {
+        d->closed_since = 0;
+        return false;
+    }
+    if (d->closed_since == 0)
+        d->closed_since = now;
+    return now - d->closed_since >= GRACE_MS;
+}
+
 void http_door_sweep(struct http_door *d, int64_t now)
 {
     const struct gate_limits *l = &d->gate->limits;
     int64_t idle = now - d->link.active;
 
-    if (head_is_late(d, now))
+    if (seems_gone(d, now))
+        link_close(&d->link, "client went away");
+    else if (head_is_late(d, now))
         link_close(&d->link, "the head of a request did not come in time");
     else if (d->nexchanges == 0 && idle >= (int64_t)l->keep_seconds * 1000)
         link_close(&d->link, NULL);

@@ -29,9 +29,10 @@ struct http_door {
     uint32_t id;     /* of the action that allowed the connection; its event: wish.cause */
     uint32_t duties; /* of its verdict */
     bool h2;
-    bool stale;          /* the policy has changed: ask about the connection again */
-    uint64_t served;     /* bytes that had come when the last exchange was over */
-    int64_t waits_since; /* for the rest of a head, 0: for none */
+    bool stale;           /* the policy has changed: ask about the connection again */
+    uint64_t served;      /* bytes that had come when the last exchange was over */
+    int64_t closed_since; /* by the client, while the judge is asked; 0: it is not */
+    int64_t waits_since;  /* for the rest of a head, 0: for none */
     struct exchange *exchanges;
     size_t nexchanges;
     http_door_fn *ended;

@@ -137,9 +137,11 @@ static ssize_t read_some(struct link *l)
         l->readable = false;
     if (n == IO_AGAIN)
         return -1;
-    if (n <= 0) {
-        if (n == IO_FAILED && l->error == NULL && http_streams(l->http) > 0)
-            l->error = "connection reset";
+    if (n == IO_FAILED) {
+        fail(l, http_streams(l->http) > 0 ? "connection reset" : NULL);
+        return -1;
+    }
+    if (n == 0) {
         ended_by_peer(l);
         return 0;
     }

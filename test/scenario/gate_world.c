@@ -5,6 +5,7 @@
 #include "base/frame.h"
 #include "base/mem.h"
 #include "gate/name.h"
+#include "gate/prepare.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -265,6 +266,19 @@ static void play_gate(int keeper, int judge)
     _exit(gate_main());
 }
 
+/* Nobody is believed but the authority that it makes itself. */
+static bool prepare_gate(void)
+{
+    AUTO_CLOSE int nobody = -1;
+    struct err e;
+
+    nobody = fd_memfd("authorities", "none", 4, &e);
+    buf_free(&w.authority);
+    buf_init(&w.authority, GATE_PEM_MAX);
+    return nobody >= 0 && gate_prepare(w.keeper, nobody, &e) &&
+           gate_prepare_await(w.keeper, &w.authority, &e);
+}
+
 bool world_gate(const struct gate_limits *limits)
 {
     int keeper[2], judge[2];
@@ -283,6 +297,8 @@ bool world_gate(const struct gate_limits *limits)
     w.keeper = keeper[0];
     w.judge = judge[0];
     w.config.limits = *limits;
+    if (w.opens && !prepare_gate())
+        return false;
     return gate_config_send(w.keeper, &w.config, &e) && wait_readable(w.keeper, WORLD_WAIT_MS) &&
            frame_recv(w.keeper, &w.in, 0) == FRAME_OK && w.in.type == MSG_READY;
 }
@@ -364,7 +380,19 @@ bool judge_asked(enum verb verb, const char *host, int port, const char *address
 
 bool judge_says(uint32_t id, enum outcome outcome, const char *reason)
 {
-    struct verdict v = {.outcome = outcome, .event = 1000 + id, .reason = str_of(reason)};
+    return judge_says_with(id, outcome, reason, 0);
+}
+
+bool judge_reloads(void)
+{
+    frame_start(&out, MSG_RELOADED, 1);
+    return frame_send(w.judge, &out, NULL, 0);
+}
+
+bool judge_says_with(uint32_t id, enum outcome outcome, const char *reason, uint32_t duties)
+{
+    struct verdict v = {
+        .outcome = outcome, .event = 1000 + id, .reason = str_of(reason), .duties = duties};
 
     if (reason[0] != '\0') {
         v.nrules = 1;
@@ -396,6 +424,9 @@ bool judge_note(struct world_note *n)
         switch (x.tag) {
         case MSG_TAG_KIND:
             n->kind = x.bytes;
+            break;
+        case NOTE_TAG_STATUS:
+            n->status = x.num;
             break;
         case MSG_TAG_TEXT:
             n->text = x.bytes;

@@ -23,6 +23,8 @@ struct world {
     pid_t agent, gate;
     int factory; /* asks the child for sockets inside */
     struct gate_config config;
+    bool opens; /* the next gate is asked for an authority first, which is in `authority` */
+    struct buf authority;
     int keeper, judge; /* our ends */
     int resolver;      /* UDP, upstream */
     int resolver_tcp;
@@ -55,13 +57,16 @@ bool judge_next(unsigned type);
 /* The next frame is an ACTION like this; address NULL: it has none. */
 bool judge_asked(enum verb verb, const char *host, int port, const char *address);
 bool judge_says(uint32_t id, enum outcome outcome, const char *reason);
+bool judge_says_with(uint32_t id, enum outcome outcome, const char *reason, uint32_t duties);
+/* Another policy holds. */
+bool judge_reloads(void);
 /* Both: asked, and allowed. */
 bool judge_allows(enum verb verb, const char *host, int port, const char *address);
 bool judge_quiet(int ms); /* nothing comes */
 /* Fields of the NOTE in w->in; the strings live in the frame. */
 struct world_note {
     struct str kind, text, address;
-    int64_t event, port, up, down, ms, count;
+    int64_t event, port, up, down, ms, count, status;
 };
 bool judge_note(struct world_note *n);
 
