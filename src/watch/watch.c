@@ -100,14 +100,21 @@ __attribute__((format(printf, 5, 6))) static bool found(struct watch_finding *f,
     return true;
 }
 
+/* What was usual until now: how a person tells a bomb from hard work. */
+static void say_before(char *text, size_t size, int64_t usual)
+{
+    if (usual > 0)
+        (void)snprintf(text, size, "until now there were at most %lld", (long long)usual);
+    else
+        (void)snprintf(text, size, "this came in its first moments");
+}
+
 static bool burst(struct watch_finding *f, enum watch_what what, const struct watch_window *w,
                   int64_t count, int64_t usual, const char *did)
 {
-    char before[64] = "this came in its first moments";
+    char before[64];
 
-    if (usual > 0)
-        (void)snprintf(before, sizeof(before), "until now there were at most %lld",
-                       (long long)usual);
+    say_before(before, sizeof(before), usual);
     return found(f, what, count, w->limit, "%lld %s within %lld s, where %lld is the limit; %s",
                  (long long)count, did, (long long)(w->length_ms / 1000), (long long)w->limit,
                  before);
@@ -159,6 +166,7 @@ bool watch_exec(struct watch *w, int64_t now_ms, struct watch_finding *f)
 bool watch_processes(struct watch *w, int64_t count, struct watch_finding *f)
 {
     int64_t peak = w->processes_peak;
+    char before[64];
 
     f->what = WATCH_NOTHING;
     if (w->settings.processes == 0 || count < w->settings.processes) {
@@ -166,8 +174,8 @@ bool watch_processes(struct watch *w, int64_t count, struct watch_finding *f)
             w->processes_peak = count;
         return false;
     }
+    say_before(before, sizeof(before), peak);
     return found(f, WATCH_PROCESSES, count, w->settings.processes,
-                 "%lld processes at once, where %lld is the limit; until now there were at most "
-                 "%lld",
-                 (long long)count, (long long)w->settings.processes, (long long)peak);
+                 "%lld processes at once, where %lld is the limit; %s", (long long)count,
+                 (long long)w->settings.processes, before);
 }
