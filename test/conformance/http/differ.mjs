@@ -118,7 +118,7 @@ function difference(us, node) {
     return null;
 }
 
-const table = run(['--cases'], '').filter(Boolean).map((l) => text(l.trim()));
+const table = run(['--cases'], '').filter((l) => l.split(' ')[1] === 'SERVER').map((l) => text(l.split(' ')[3]));
 const list = [...sound, ...table];
 for (let i = 0; i < 6000; i++) list.push(changed(sound[any(sound.length)]));
 for (let i = 0; i < 2000; i++) list.push(changed(table[any(table.length)]));

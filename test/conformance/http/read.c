@@ -2,9 +2,9 @@
 /*
  * read.c - says how src/http reads requests of HTTP/1, so that another parser can be compared.
  *
- * http-read --cases: the malformed requests of test/unit/http_malformed.def, each a line in hex.
- * http-read: reads such lines, and answers each with lines of hex words:
- *   head METHOD TARGET · field NAME VALUE · body BYTES · end · trailer NAME VALUE · fault NAME · .
+ * http-read --cases: the messages of test/unit/http_malformed.def, each a line: NAME SIDE FAULT
+ * HEX. http-read: reads such lines, and answers each with lines of hex words: head METHOD TARGET ·
+ * field NAME VALUE · body BYTES · end · trailer NAME VALUE · fault NAME · .
  */
 #include "base/mem.h"
 #include "http/fault.h"
@@ -14,13 +14,10 @@
 #include <stdio.h>
 
 static const struct {
-    enum http_side side;
-    const char *p;
-    size_t n;
+    const char *name, *side, *fault;
+    struct str bytes;
 } cases[] = {
-#define SERVER                      HTTP_SERVER
-#define CLIENT                      HTTP_CLIENT
-#define X(name, side, bytes, fault) {side, bytes, sizeof(bytes) - 1},
+#define X(name, side, bytes, fault) {#name, #side, #fault, {bytes, sizeof(bytes) - 1}},
 #include "../../unit/http_malformed.def"
 #undef X
 };
@@ -116,9 +113,8 @@ int main(int argc, char **argv)
 
     if (argc > 1 && strcmp(argv[1], "--cases") == 0) {
         for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-            if (cases[i].side != HTTP_SERVER)
-                continue;
-            put((struct str){cases[i].p, cases[i].n});
+            printf("%s %s %s", cases[i].name, cases[i].side, cases[i].fault);
+            put(cases[i].bytes);
             putchar('\n');
         }
         return 0;
