@@ -169,12 +169,14 @@ static int same_link(const struct here *h, const char *name)
     return n < 0 || m < 0 ? -1 : n == m && memcmp(a, b, (size_t)n) == 0;
 }
 
-/* The same kind of thing on both sides. 1: as it was, 0: other content, -1: cannot be read. */
+/* No folder on either side. 1: as it was, 0: other content, -1: cannot be read. */
 static int same_content(const struct here *h, const char *name, const struct stat *u,
                         const struct stat *l)
 {
     int fd[2];
 
+    if ((u->st_mode & S_IFMT) != (l->st_mode & S_IFMT))
+        return 0;
     if (S_ISLNK(u->st_mode))
         return same_link(h, name);
     if (!S_ISREG(u->st_mode))
@@ -246,7 +248,7 @@ static void entry(struct scan *x, const struct here *h, const char *name)
         return;
     }
     bool gone = is_whiteout(h->upper, name, &u);
-    bool same_kind = below && (u.st_mode & S_IFMT) == (l.st_mode & S_IFMT);
+    bool same_kind = below && S_ISDIR(u.st_mode) == S_ISDIR(l.st_mode);
     if (below && (gone || !same_kind))
         deleted(x, h, path, &l, reference(x, h, name));
     if (gone)

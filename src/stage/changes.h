@@ -3,8 +3,9 @@
  * changes.h - what differs between the workspace and what the agent made of it.
  *
  * A file that overlayfs copied up only because its mode or times were touched, and is as it was,
- * is no change. A thing that became another kind of thing is a deletion and an addition. What a
- * removed folder held is listed one by one, so that each can be kept, dropped, or found changed.
+ * is no change. A folder in the place of something else, or the other way round, is a deletion and
+ * an addition. What a removed folder held is listed one by one, so that each can be kept, dropped,
+ * or found changed.
  *
  * Has the original changed since the agent first touched it? Overlayfs copies a file up when it
  * is first touched, and the copy's time of birth is then; so the original must not have changed

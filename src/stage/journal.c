@@ -49,7 +49,7 @@ bool journal_add(const struct stage *s, const struct note *n, struct err *e)
     put_path(&b, n->path);
     if (n->kind == NOTE_ADD || n->kind == NOTE_EXCHANGE)
         buf_printf(&b, " %" PRIu64, n->ino);
-    if (strchr("xmsf", n->kind) != NULL)
+    if (strchr("xmsbf", n->kind) != NULL)
         put_sig(&b, &n->a);
     if (n->kind == NOTE_SETTLED || n->kind == NOTE_FOLDER)
         put_sig(&b, &n->b);
@@ -140,7 +140,7 @@ static bool parse_line(struct str line, struct arena *a, struct note *n)
     struct str kind = take(&line);
 
     *n = (struct note){.temp = ""};
-    if (kind.n != 1 || strchr("taxmesfd", kind.p[0]) == NULL)
+    if (kind.n != 1 || strchr("taxmesbfd", kind.p[0]) == NULL)
         return false;
     n->kind = (enum note_kind)kind.p[0];
     if (has_temp(n->kind) && (n->temp = take_path(&line, a)) == NULL)
@@ -150,7 +150,7 @@ static bool parse_line(struct str line, struct arena *a, struct note *n)
         return false;
     if ((n->kind == NOTE_ADD || n->kind == NOTE_EXCHANGE) && !take_number(&line, &n->ino))
         return false;
-    if (strchr("xmsf", n->kind) != NULL && !take_sig(&line, &n->a))
+    if (strchr("xmsbf", n->kind) != NULL && !take_sig(&line, &n->a))
         return false;
     if ((n->kind == NOTE_SETTLED || n->kind == NOTE_FOLDER) && !take_sig(&line, &n->b))
         return false;

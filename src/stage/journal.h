@@ -12,6 +12,7 @@
  *   m TEMP PATH SIG       PATH, which is SIG, will be moved to TEMP and then removed
  *   e TEMP PATH           done with TEMP
  *   s PATH UPPER LOWER    the agent's state UPPER of PATH is settled: the workspace has LOWER
+ *   b PATH BEFORE         belay itself will change the folder PATH, or make it (BEFORE is all 0)
  *   f PATH BEFORE AFTER   belay itself changed the folder PATH of the workspace
  *   d PATH                what the agent did with PATH was dropped
  */
@@ -32,6 +33,7 @@ enum note_kind {
     NOTE_MOVE = 'm',
     NOTE_END = 'e',
     NOTE_SETTLED = 's',
+    NOTE_FOLDER_BEGIN = 'b',
     NOTE_FOLDER = 'f',
     NOTE_DROPPED = 'd',
 };

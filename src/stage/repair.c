@@ -49,10 +49,19 @@ static bool undo_exchange(struct leftover *l, struct err *e)
 
 static bool undo_move(struct leftover *l, struct err *e)
 {
-    if (renameat2(l->parent, l->note->temp, l->parent, l->name, RENAME_NOREPLACE) == 0)
-        return true;
+    bool expected = sig_same_moved(&l->temp, &l->note->a);
+    struct note n = {.kind = NOTE_SETTLED, .path = l->note->path};
+    struct stat st;
+
+    if (renameat2(l->parent, l->note->temp, l->parent, l->name, RENAME_NOREPLACE) == 0) {
+        if (!expected || fstatat(l->parent, l->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+            return true;
+        n.b =
+            sig_of(&st); /* the way there and back has moved its ctime: it is the original still */
+        return journal_add(l->s, &n, e);
+    }
     /* A newer file stands there: what was to be removed goes. */
-    return sig_same_moved(&l->temp, &l->note->a) ? drop_temp(l, e) : lost(l, e);
+    return expected ? drop_temp(l, e) : lost(l, e);
 }
 
 static bool repair_one(const struct stage *s, const struct note *n, struct err *e)
@@ -78,6 +87,41 @@ static bool repair_one(const struct stage *s, const struct note *n, struct err *
 }
 
 /* Is there a later note about the same temporary name? Notes on one path lie together. */
+static struct sig folder_now(const struct stage *s, const char *path)
+{
+    AUTO_CLOSE int fd = s->cross ? stage_open_crossing(s->lower, path, O_PATH | O_DIRECTORY)
+                                 : stage_open_below(s->lower, path, O_PATH | O_DIRECTORY);
+    struct stat st;
+
+    return fd >= 0 && fstat(fd, &st) == 0 ? sig_of(&st) : (struct sig){.ino = 0};
+}
+
+/* A folder that was being changed or made: what it is now counts as belay's work. One that was only
+ * just made goes. */
+static bool repair_folder(const struct stage *s, const struct note *begin, struct err *e)
+{
+    struct note n = {.kind = NOTE_FOLDER, .path = begin->path, .a = begin->a};
+
+    if (begin->a.ino == 0) {
+        const char *name;
+        AUTO_CLOSE int parent = s->cross ? stage_open_parent_crossing(s->lower, n.path, &name)
+                                         : stage_open_parent(s->lower, n.path, &name);
+        if (parent >= 0)
+            (void)unlinkat(parent, name, AT_REMOVEDIR);
+    }
+    n.b = folder_now(s, n.path);
+    return journal_add(s, &n, e);
+}
+
+/* Is there a later note that ends what this one began? Notes on one path lie together. */
+static bool folder_ended(const struct journal *j, size_t i)
+{
+    for (size_t k = i + 1; k < j->n && strcmp(j->notes[k].path, j->notes[i].path) == 0; k++)
+        if (j->notes[k].kind == NOTE_FOLDER || j->notes[k].kind == NOTE_FOLDER_BEGIN)
+            return true;
+    return false;
+}
+
 static bool superseded(const struct journal *j, size_t i)
 {
     for (size_t k = i + 1; k < j->n && strcmp(j->notes[k].path, j->notes[i].path) == 0; k++)
@@ -108,6 +152,9 @@ bool journal_repair(const struct stage *s, struct err *e)
     for (size_t i = 0; ok && i < j.n; i++)
         if (j.notes[i].temp[0] != '\0' && j.notes[i].kind != NOTE_END && !superseded(&j, i))
             ok = repair_one(s, &j.notes[i], e);
+    for (size_t i = 0; ok && i < j.n; i++)
+        if (j.notes[i].kind == NOTE_FOLDER_BEGIN && !folder_ended(&j, i))
+            ok = repair_folder(s, &j.notes[i], e);
     journal_release(&j);
     return ok;
 }

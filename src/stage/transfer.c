@@ -62,6 +62,23 @@ static bool note(const struct transfer *t, const struct note *n, struct err *e)
     return t->journal == NULL || journal_add(t->journal, n, e);
 }
 
+static char *parent_path(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return xasprintf("%.*s", slash != NULL ? (int)(slash - path) : 0, path);
+}
+
+/* That a folder changes by what belay does to it is no change of the original. */
+static bool note_folder_begin(const struct transfer *t, const char *path, const struct sig *before,
+                              struct err *e)
+{
+    AUTO_FREE char *folder = parent_path(path);
+    const struct note n = {.kind = NOTE_FOLDER_BEGIN, .path = folder, .a = *before};
+
+    return path[0] == '\0' || note(t, &n, e);
+}
+
 static bool sync_notes(const struct transfer *t, struct err *e)
 {
     return t->journal == NULL || journal_sync(t->journal, e);
@@ -261,6 +278,13 @@ static bool drop_job(struct transfer *t, struct job *j, const char *why, struct 
     return end_job(t, j, e);
 }
 
+static bool same_folder(int a, int b)
+{
+    struct stat x, y;
+
+    return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
+}
+
 /* Takes the job into the batch, its temporary file made and noted. False: *e. */
 static bool prepare(struct batch *b, struct job *j, struct err *e)
 {
@@ -269,6 +293,9 @@ static bool prepare(struct batch *b, struct job *j, struct err *e)
 
     if (!new_temp(j))
         return err_sys(e, EX_FAIL, "random numbers");
+    if ((b->n == 0 || !same_folder(b->jobs[b->n - 1].parent, j->parent)) &&
+        !note_folder_begin(t, j->c->path, &j->folder, e))
+        return false;
     if (j->how != NOTE_MOVE) {
         step("note temp");
         if (!note_job(t, j, NOTE_TEMP, e))
@@ -365,13 +392,6 @@ static bool finish(struct transfer *t, struct job *j, const char *why, struct er
     return settle(t, j, e) && end_job(t, j, e);
 }
 
-static bool same_folder(int a, int b)
-{
-    struct stat x, y;
-
-    return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
-}
-
 static void sync_folder(int parent)
 {
     AUTO_CLOSE int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -380,12 +400,10 @@ static void sync_folder(int parent)
         (void)fsync(fd);
 }
 
-/* That the folder changed by what belay did to it is no change of the original. */
 static bool note_folder(const struct transfer *t, const char *path, int parent,
                         const struct sig *before, struct err *e)
 {
-    const char *slash = strrchr(path, '/');
-    AUTO_FREE char *folder = xasprintf("%.*s", slash != NULL ? (int)(slash - path) : 0, path);
+    AUTO_FREE char *folder = parent_path(path);
     struct note n = {.kind = NOTE_FOLDER, .path = folder, .a = *before};
     struct stat st;
 
@@ -492,18 +510,30 @@ static bool carry_folder(struct transfer *t, const struct change *c, struct err 
 
     if (!begin(t, c, &j))
         return true;
-    step("mkdir");
     AUTO_CLOSE int parent = j.parent;
+    struct note made = {.kind = NOTE_FOLDER_BEGIN, .path = c->path};
+    struct stat st;
+    if (!note_folder_begin(t, c->path, &j.folder, e) || !note(t, &made, e))
+        return false;
+    step("mkdir");
     if (mkdirat(parent, j.name, 0700) != 0) {
         refuse(t, c, errno == EEXIST ? raced : strerrordesc_np(errno));
-        return true;
+        if (fstatat(parent, j.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+            made.a = made.b = sig_of(&st);
+        made.kind = NOTE_FOLDER;
+        return note(t, &made, e) && note_folder(t, c->path, parent, &j.folder, e);
     }
+    step("made folder");
     if (geteuid() == 0 &&
-        fchownat(parent, j.name, c->after.st_uid, c->after.st_gid, AT_SYMLINK_NOFOLLOW) != 0) {
+        fchownat(parent, j.name, c->after.st_uid, c->after.st_gid, AT_SYMLINK_NOFOLLOW) != 0)
         refuse(t, c, strerrordesc_np(errno));
-        return true;
-    }
-    t->done++;
+    else
+        t->done++;
+    if (fstatat(parent, j.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        made.b = sig_of(&st);
+    made.kind = NOTE_FOLDER;
+    if (!note(t, &made, e))
+        return false;
     return note_folder(t, c->path, parent, &j.folder, e);
 }
 
@@ -525,6 +555,8 @@ static bool remove_folder(struct batch *b, const struct change *c, struct err *e
         return true;
     }
     struct sig before = sig_of(&st);
+    if (!note_folder_begin(t, c->path, &before, e))
+        return false;
     step("rmdir");
     if (unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT) {
         refuse(t, c, errno == ENOTEMPTY ? "something in it stays" : strerrordesc_np(errno));
@@ -603,6 +635,7 @@ static bool set_folder_modes(struct transfer *t, const struct changes *c, struct
         AUTO_CLOSE int fd = open_to(t, x->path, O_PATH | O_DIRECTORY);
         if (fd < 0 || fstat(fd, &st) != 0 || (st.st_mode & 0777) != 0700)
             continue; /* refused before, or no longer the one that was made */
+        step("folder mode");
         if (!set_mode(t, fd, (x->after.st_mode & MODE_BITS) | (st.st_mode & S_ISGID)) ||
             fstat(fd, &st) != 0) {
             refuse(t, x, strerrordesc_np(errno));

@@ -206,6 +206,8 @@ static bool same_link(const struct comparing *x, const struct undo_entry *e, int
 static bool same_content(const struct comparing *x, const struct undo_entry *e, int parent,
                          const char *name, const struct stat *now)
 {
+    if ((now->st_mode & S_IFMT) != (e->head.mode & S_IFMT))
+        return false;
     if (S_ISLNK(e->head.mode))
         return same_link(x, e, parent, name);
     if (!S_ISREG(e->head.mode))
@@ -232,10 +234,12 @@ static void compare(struct comparing *x, const struct undo_entry *e)
         ++*x->elsewhere;
         return;
     }
-    if (!there || (now.st_mode & S_IFMT) != (e->head.mode & S_IFMT)) {
+    if (e->head.mode != 0 && !restorable(e->head.mode))
+        return;
+    if (!there || e->head.mode == 0 || S_ISDIR(now.st_mode) != S_ISDIR(e->head.mode)) {
         if (there)
             emit(x, e, CHANGE_DELETED, &now);
-        if (restorable(e->head.mode))
+        if (e->head.mode != 0)
             emit(x, e, CHANGE_ADDED, NULL);
     } else if (!same_content(x, e, parent, name, &now)) {
         emit(x, e, CHANGE_CONTENT, &now);
