@@ -23,8 +23,8 @@
 #include <unistd.h>
 
 static const char help[] =
-    "  -p, --policy NAME|FILE   a preset (coding, readonly, offline) or a Cedar file; may be\n"
-    "                           repeated, all of them hold together\n"
+    "  -p, --policy NAME|FILE   a preset (coding, readonly, offline, egress) or a Cedar\n"
+    "                           file; may be repeated, all of them hold together\n"
     "                           (default: ~/.config/belay/policy.cedar, else coding)\n"
     "  -w, --workspace DIR      what the agent works on (default: the current folder)\n"
     "  -c, --config FILE        settings (default: ~/.config/belay/belay.yaml)\n"

@@ -124,7 +124,7 @@ static bool load_text(struct setup *s, const char *name, struct policy_text *tex
         e->code = EX_POLICY;
         if (e->sys == ENOENT && strpbrk(name, "/.") == NULL)
             return err_set(e, EX_POLICY,
-                           "policy '%s': neither a preset (coding, readonly, offline) nor a file",
+                           "policy '%s': neither a preset (coding, readonly, offline, egress) nor a file",
                            name);
         return err_wrap(e, "policy");
     }

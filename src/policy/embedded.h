@@ -11,5 +11,6 @@ extern const struct str embedded_schema;
 extern const struct str embedded_coding;
 extern const struct str embedded_readonly;
 extern const struct str embedded_offline;
+extern const struct str embedded_egress;
 
 #endif

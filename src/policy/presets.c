@@ -13,6 +13,7 @@ static const struct preset {
     {"coding", &embedded_coding},
     {"readonly", &embedded_readonly},
     {"offline", &embedded_offline},
+    {"egress", &embedded_egress},
 };
 
 struct str policy_preset(const char *name)

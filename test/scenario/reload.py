@@ -68,8 +68,8 @@ def explain_test_and_check(rope):
                     'permit (principal, action == Action::"connect", resource == Host::"a.example");\n')
     r = rope.belay("policy", "check", odd)
     check(r.returncode == 0 and "warning" in r.stdout, r)
-    r = rope.belay("policy", "check", "coding", "readonly", "offline")
-    check(r.returncode == 0 and r.stdout.count("valid") == 3, r)
+    r = rope.belay("policy", "check", "coding", "readonly", "offline", "egress")
+    check(r.returncode == 0 and r.stdout.count("valid") == 4, r)
     r = rope.belay("policy", "where")
     check("git-hooks" in r.stdout and "kern" in r.stdout, r)
 
@@ -99,6 +99,26 @@ def requests_models_and_tools_can_be_tried(rope):
         """.replace('\\"', ""))
     r = rope.belay("policy", "test", "-p", policy, cases)
     check(r.returncode == 0 and r.stdout.startswith("11 passed"), r)
+    egress = rope.file("config/egress.cases", """
+        allow connect registry.npmjs.org port=443
+        allow connect api.anthropic.com port=443
+        deny  connect claude.ai port=443                              by egress-unread
+        deny  connect github.com port=22                              by egress-unread
+        allow request GET https://registry.npmjs.org/left-pad         by egress-packages
+        deny  request PUT https://registry.npmjs.org/left-pad         by egress-reads
+        allow request POST https://github.com/a/b.git/git-upload-pack
+        deny  request POST https://github.com/a/b.git/git-receive-pack by egress-reads
+        deny  request GET https://registry.npmjs.org/x credential=foreign by egress-credentials
+        deny  request GET https://registry.npmjs.org/x headers=cookie by egress-credentials
+        deny  request GET https://registry.npmjs.org/x carries=secret:aws-key by egress-secrets
+        allow request POST https://api.anthropic.com/v1/messages credential=foreign
+        allow request POST https://api.anthropic.com/v1/messages carries=secret:aws-key by egress-redacted
+        deny  request GET https://a.example/
+        """)
+    r = rope.belay("policy", "test", "-p", "coding", "-p", "egress", egress)
+    check(r.returncode == 0 and r.stdout.startswith("14 passed"), r)
+    r = rope.belay("policy", "eval", "-p", "coding", "-p", "egress", "connect", "registry.npmjs.org", "port=443")
+    check("looked into" in r.stdout, r)
     r = rope.belay("policy", "eval", "-p", policy, "connect", "api.example.com", "port=8443")
     check("for HTTP alone" in r.stdout, r)
     r = rope.belay("policy", "explain", "-p", policy, "request", "POST", "https://api.example.com:8443/v1/x")
