@@ -178,6 +178,54 @@ async function forksContained(setting) {
     await done.remove();
 }
 
+// The gate reads what the model says: one tool use that it asks for is refused by a rule.
+const LOOK = `
+@id("test-look") permit (principal, action == Action::"request", resource == Host::"localhost");
+`;
+const UNWANTED = `${LOOK}
+@id("no-unwanted") @reason("nobody wants that")
+forbid (principal, action == Action::"call", resource)
+when { context.op == "intent" && context.arguments like "*unwanted*" };
+`;
+
+async function intents(setting) {
+    const done = await runAgent(name, 'intents', { ...setting, rules: UNWANTED });
+    const exists = (file) => fs.existsSync(path.join(done.world.workspace, file));
+    const calls = done.record.filter((l) => l.verb === 'call');
+
+    report(exists('allowed.txt') && done.result('write-allowed')?.includes('allowed') === true,
+        'intents: one that is allowed is carried out', () => story(done));
+    report(!exists('unwanted.txt') && done.result('write-refused') === undefined,
+        'intents: one that is refused is not', () => story(done));
+    report(done.timely && done.run.code === 0, 'intents: the agent ends in order', () => story(done));
+    report(done.run.output.includes('nobody wants that'), 'intents: the agent is told why',
+        () => story(done));
+    report(calls.some((l) => l.outcome === 'allow') &&
+        calls.some((l) => l.outcome === 'deny' && l.rules.includes('no-unwanted')),
+        'intents: both are in the record', lines(calls));
+    report(done.record.some((l) => l.event === 'usage' && l.input > 0 && l.output > 0),
+        'intents: what the model cost is in the record', lines(done.record));
+    await done.remove();
+}
+
+// A budget that is spent between two requests, and one that is in the middle of an answer.
+async function budgets(setting) {
+    const between = await runAgent(name, 'honest',
+        { ...setting, rules: LOOK, settings: 'budget:\n  tokens: 30\n' });
+    report(!between.model.final && between.timely, 'budget: ends the work', () => story(between));
+    report(between.run.output.includes('budget of 30 tokens'), 'budget: the agent says so',
+        () => story(between));
+    await between.remove();
+
+    const middle = await runAgent(name, 'flood',
+        { ...setting, rules: LOOK, settings: 'budget:\n  tokens: 20000\n' });
+    report(middle.timely && middle.run.output.includes('budget of 20000 tokens'),
+        'budget: a long answer ends in its middle', () => story(middle));
+    report(middle.record.some((l) => l.verb === 'infer' && l.context?.op === 'stream' && l.outcome === 'deny'),
+        'budget: that is in the record', lines(middle.record));
+    await middle.remove();
+}
+
 const folder = install();
 const bare = { folder, belay: belay ?? '', base: path.join(cache, 'belay-test/worlds'), contained: false };
 const contained = { ...bare, preset, contained: true };
@@ -195,6 +243,8 @@ if (has.belay) {
     await honest({ ...contained, opened: true }, 'honest with belay, its TLS opened');
     await rogue({ ...contained, victim: true });
     await forksContained({ ...contained, ...bomb });
+    await intents(contained);
+    await budgets(contained);
 } else {
     report(false, 'with belay', `there is no ${belay} or no ${preset}`);
 }

@@ -13,7 +13,7 @@
 //   {"act": NAME, "shell": COMMAND}
 //   {"act": NAME, "write": PATH, "content": TEXT}
 //   {"act": NAME, "read": PATH}
-// and the scenario ends with {"text": TEXT}.
+// and the scenario ends with {"text": TEXT}, which "times": N sends in so many pieces.
 import http from 'node:http';
 import https from 'node:https';
 
@@ -52,7 +52,22 @@ function blocks(body) {
     return (body.messages ?? []).flatMap((m) => (Array.isArray(m.content) ? m.content : []));
 }
 
-function answerMessages(scenario, body, response, id) {
+const room = (response) => new Promise((resolve) => {
+    const done = () => {
+        response.off('drain', done).off('close', done);
+        resolve();
+    };
+    response.on('drain', done).on('close', done);
+});
+
+// A text in pieces, as long as anybody listens and no faster than he reads.
+async function pieces(response, turn, send) {
+    for (let i = 0; i < Number(turn.times ?? 1) && !response.destroyed; i++)
+        if (!send(turn.text))
+            await room(response);
+}
+
+async function answerMessages(scenario, body, response, id) {
     const results = blocks(body).filter((b) => b.type === 'tool_result');
     // Requests without tools are the client's own side questions (titles and the like).
     const main = (body.tools ?? []).some((t) => t.name === 'Bash');
@@ -78,10 +93,10 @@ function answerMessages(scenario, body, response, id) {
         });
     } else {
         sse(response, 'content_block_start', { index: 0, content_block: { type: 'text', text: '' } });
-        sse(response, 'content_block_delta', {
+        await pieces(response, turn, (text) => sse(response, 'content_block_delta', {
             index: 0,
-            delta: { type: 'text_delta', text: turn.text },
-        });
+            delta: { type: 'text_delta', text },
+        }));
     }
     sse(response, 'content_block_stop', { index: 0 });
     sse(response, 'message_delta', {
@@ -93,7 +108,7 @@ function answerMessages(scenario, body, response, id) {
     return { main, results: results.map((r) => textOf(r.content)), final: main && !isTool };
 }
 
-function answerResponses(scenario, body, response, id) {
+async function answerResponses(scenario, body, response, id) {
     const results = (body.input ?? []).filter((i) => i.type === 'function_call_output');
     const turn = scenario[Math.min(results.length, scenario.length - 1)];
     const isTool = turn.text === undefined;
@@ -104,11 +119,17 @@ function answerResponses(scenario, body, response, id) {
         }
         : {
             type: 'message', id: `msg_${id}`, role: 'assistant',
-            content: [{ type: 'output_text', text: turn.text }],
+            content: [{ type: 'output_text', text: turn.text.repeat(Number(turn.times ?? 1)) }],
         };
 
     startStream(response);
     sse(response, 'response.created', { response: { id: `resp_${id}` } });
+    if (turn.times !== undefined) {
+        sse(response, 'response.output_item.added',
+            { output_index: 0, item: { ...item, status: 'in_progress', content: [] } });
+        await pieces(response, turn, (text) => sse(response, 'response.output_text.delta',
+            { item_id: item.id, output_index: 0, content_index: 0, delta: text }));
+    }
     sse(response, 'response.output_item.done', { output_index: 0, item });
     sse(response, 'response.completed', {
         response: {
@@ -169,7 +190,7 @@ export async function startModel(scenario, pem) {
         try {
             seen.requests++;
             const body = JSON.parse(await readBody(request));
-            const told = answer(scenario, body, response, seen.requests);
+            const told = await answer(scenario, body, response, seen.requests);
             if (process.env.MODEL_DEBUG) console.error(path, JSON.stringify(body).slice(0, 100000));
             if (told.main && told.results.length >= seen.results.length)
                 seen.results = told.results;

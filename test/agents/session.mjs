@@ -66,14 +66,15 @@ function writePolicy(world, modelPort, setting) {
         .replaceAll('${OUTSIDE}', world.outside);
     const file = path.join(world.root, 'policy.cedar');
     const opened = setting.opened ? OPENED : '';
-    fs.writeFileSync(file, `${fs.readFileSync(setting.preset, 'utf8')}\n${own}${opened}`);
+    fs.writeFileSync(file, `${fs.readFileSync(setting.preset, 'utf8')}\n${own}${opened}` +
+        `\n${setting.rules ?? ''}`);
     return file;
 }
 
 // The words before a command that put it under belay.
 function underBelay(world, policy, setting, names) {
     const config = path.join(world.root, 'belay.yaml');
-    fs.writeFileSync(config, 'watch:\n  processes: 300\n' +
+    fs.writeFileSync(config, `watch:\n  processes: 300\n${setting.settings ?? ''}` +
         (world.certificates ? `gate:\n  trust: [${world.certificates.authority}]\n` : ''));
     return [setting.belay, 'run', '--policy', policy, '--config', config,
         '--workspace', world.workspace, ...names.flatMap((name) => ['--env', name]), '--'];
@@ -96,7 +97,8 @@ async function startVictim(world, policy, environment, setting) {
 /*
  * Runs `name` ("claude", "codex") through `scenario`. `setting` holds folder (of the agents),
  * belay (path of the binary), preset (policy file), extra (more scenario values), and
- * contained: under belay or bare. `opened`: the model speaks TLS, and belay looks into it. `victim` adds a second session to attack. `prepare(world)` is
+ * contained: under belay or bare. `opened`: the model speaks TLS, and belay looks into it. `rules` and
+ * `settings` are added to its policy and belay.yaml. `victim` adds a second session to attack. `prepare(world)` is
  * called before the run; the run is ended when `whileRunning(world, environment)` is done.
  */
 export async function runAgent(name, scenario, setting) {
