@@ -207,8 +207,7 @@ static enum take body(struct model_reply *r, json_t *json)
     copy_text(r->model, sizeof(r->model), json_member(json, "model"));
     copy_text(r->stop, sizeof(r->stop), json_member(json, "stop_reason"));
     usage(r, json_object_get(json, "usage"), true);
-    json_array_foreach(content, i, block)
-    {
+    for (i = 0; (block = json_array_get(content, i)) != NULL; i++) {
         struct use *u =
             is_tool_use(json_member(block, "type")) ? reply_use(r, (int64_t)i, 0) : NULL;
 
@@ -238,8 +237,9 @@ static void settle_body(struct model_reply *r, json_t *json, struct buf *out)
         if (r->asks[i]->refused)
             json_array_set_new(content, (size_t)r->asks[i]->block,
                                text_block(json_refusal(r->asks[i])));
-    json_array_foreach(content, i, block) if (is_orphan(r, block))
-        json_array_set_new(content, i, text_block(json_string(RESULT_LEFT_OUT)));
+    for (i = 0; (block = json_array_get(content, i)) != NULL; i++)
+        if (is_orphan(r, block))
+            json_array_set_new(content, i, text_block(json_string(RESULT_LEFT_OUT)));
     if (stop_is_wrong(r, json_member(json, "stop_reason"))) {
         json_object_set_new(json, "stop_reason", json_string("end_turn"));
         copy_text(r->stop, sizeof(r->stop), STR("end_turn"));

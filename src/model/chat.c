@@ -62,8 +62,7 @@ static bool pieces(struct model_reply *r, int64_t choice, const json_t *delta)
     struct use *u;
     size_t i;
 
-    json_array_foreach(calls, i, call)
-    {
+    for (i = 0; (call = json_array_get(calls, i)) != NULL; i++) {
         u = use_of(r, choice, json_number(call, "index", (int64_t)i));
         if (u != NULL)
             fill_use(r, u, call);
@@ -116,8 +115,7 @@ static enum take take(struct model_reply *r, json_t *json)
     }
     remember_head(r, json);
     usage(r, json_object_get(json, "usage"));
-    json_array_foreach(choices, i, choice)
-    {
+    for (i = 0; (choice = json_array_get(choices, i)) != NULL; i++) {
         int64_t number = json_number(choice, "index", 0);
         const json_t *delta = json_object_get(choice, "delta");
 
@@ -240,12 +238,12 @@ static void emit_chunk(struct model_reply *r, int64_t choice, json_t *delta, con
 /* A delta that says nothing any more need not be sent. */
 static bool says_something(json_t *delta)
 {
-    const char *key;
-    json_t *value;
+    for (void *at = json_object_iter(delta); at != NULL; at = json_object_iter_next(delta, at)) {
+        const json_t *value = json_object_iter_value(at);
 
-    json_object_foreach(delta, key, value) if (!json_is_null(value) &&
-                                               !(json_is_string(value) &&
-                                                 json_string_length(value) == 0)) return true;
+        if (!json_is_null(value) && !(json_is_string(value) && json_string_length(value) == 0))
+            return true;
+    }
     return false;
 }
 
@@ -271,7 +269,8 @@ static void settle_choice(struct model_reply *r, int64_t choice, struct buf *out
         return;
     }
     if (k != NULL)
-        json_array_foreach(k->units, i, chunk) emit_filtered(r, choice, chunk, out);
+        for (i = 0; (chunk = json_array_get(k->units, i)) != NULL; i++)
+            emit_filtered(r, choice, chunk, out);
     emit_chunk(r, choice, json_pack("{s:o}", "content", text), NULL, out);
     reply_drop_kept(r, choice);
 }
@@ -304,8 +303,7 @@ static enum take body(struct model_reply *r, json_t *json)
 
     copy_text(r->model, sizeof(r->model), json_member(json, "model"));
     usage(r, json_object_get(json, "usage"));
-    json_array_foreach(choices, i, choice)
-    {
+    for (i = 0; (choice = json_array_get(choices, i)) != NULL; i++) {
         copy_text(r->stop, sizeof(r->stop), json_member(choice, "finish_reason"));
         count(r, json_object_get(choice, "message"));
         (void)pieces(r, (int64_t)i, json_object_get(choice, "message"));
@@ -339,8 +337,7 @@ static void settle_body(struct model_reply *r, json_t *json, struct buf *out)
         buf_add(out, r->raw.p, r->raw.n);
         return;
     }
-    json_array_foreach(choices, i, choice)
-    {
+    for (i = 0; (choice = json_array_get(choices, i)) != NULL; i++) {
         json_t *text = explanation(r, (int64_t)i), *message = json_object_get(choice, "message");
 
         if (text == NULL)

@@ -157,13 +157,11 @@ static enum take take(struct model_reply *r, json_t *json)
     json = inner(json);
     head(r, json);
     usage(r, json_object_get(json, "usageMetadata"));
-    json_array_foreach(candidates, i, candidate)
-    {
+    for (i = 0; (candidate = json_array_get(candidates, i)) != NULL; i++) {
         int64_t number = json_number(candidate, "index", 0);
         json_t *parts = json_object_get(json_object_get(candidate, "content"), "parts"), *part;
 
-        json_array_foreach(parts, j, part)
-        {
+        for (j = 0; (part = json_array_get(parts, j)) != NULL; j++) {
             orphan = orphan || is_orphan(r, part);
             unfinished = take_part(r, number, (int64_t)j, part) || unfinished;
         }
@@ -194,9 +192,11 @@ static void mend(struct model_reply *r, json_t *candidate, int64_t number)
     for (i = 0; i < r->nasks; i++)
         if (r->asks[i]->refused && r->asks[i]->block == number)
             json_array_set_new(parts, (size_t)r->asks[i]->index, text_part(r->asks[i]));
-    json_array_foreach(parts, i, part) if (is_orphan(r, part)) json_array_set_new(
-        parts, i,
-        json_pack("{s:s}", "text", "The result of a tool use that was refused is left out."));
+    for (i = 0; (part = json_array_get(parts, i)) != NULL; i++)
+        if (is_orphan(r, part))
+            json_array_set_new(parts, i,
+                               json_pack("{s:s}", "text",
+                                         "The result of a tool use that was refused is left out."));
 }
 
 static void settle(struct model_reply *r, json_t *json, struct buf *out)
@@ -213,7 +213,7 @@ static void settle(struct model_reply *r, json_t *json, struct buf *out)
         return;
     }
     reply_drop_kept(r, 0);
-    json_array_foreach(candidates, i, candidate)
+    for (i = 0; (candidate = json_array_get(candidates, i)) != NULL; i++)
         mend(r, candidate, json_number(candidate, "index", 0));
     emit(r, json, NULL, out);
 }

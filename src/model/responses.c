@@ -219,8 +219,7 @@ static enum take response(struct model_reply *r, const json_t *json, bool final)
         copy_text(r->stop, sizeof(r->stop), json_member(json, "status"));
         usage(r, json_object_get(json, "usage"));
     }
-    json_array_foreach(output, i, item)
-    {
+    for (i = 0; (item = json_array_get(output, i)) != NULL; i++) {
         struct use *u;
 
         u = is_call(item) ? reply_use(r, AT_THE_END + (int64_t)i, 0) : NULL;
@@ -348,8 +347,7 @@ static void mend_output(struct model_reply *r, json_t *response)
     json_t *output = json_object_get(response, "output"), *item;
     size_t i;
 
-    json_array_foreach(output, i, item)
-    {
+    for (i = 0; (item = json_array_get(output, i)) != NULL; i++) {
         const struct use *u = is_call(item) ? refused_use(r, item) : NULL;
         char id[32];
 

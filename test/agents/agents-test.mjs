@@ -178,11 +178,8 @@ async function forksContained(setting) {
     await done.remove();
 }
 
-// The gate reads what the model says: one tool use that it asks for is refused by a rule.
-const LOOK = `
-@id("test-look") permit (principal, action == Action::"request", resource == Host::"localhost");
-`;
-const UNWANTED = `${LOOK}
+// What the model says is read: one tool use that it asks for is refused by a rule.
+const UNWANTED = `
 @id("no-unwanted") @reason("nobody wants that")
 forbid (principal, action == Action::"call", resource)
 when { context.op == "intent" && context.arguments like "*unwanted*" };
@@ -211,14 +208,14 @@ async function intents(setting) {
 // A budget that is spent between two requests, and one that is in the middle of an answer.
 async function budgets(setting) {
     const between = await runAgent(name, 'honest',
-        { ...setting, rules: LOOK, settings: 'budget:\n  tokens: 30\n' });
+        { ...setting, settings: 'budget:\n  tokens: 30\n' });
     report(!between.model.final && between.timely, 'budget: ends the work', () => story(between));
     report(between.run.output.includes('budget of 30 tokens'), 'budget: the agent says so',
         () => story(between));
     await between.remove();
 
     const middle = await runAgent(name, 'flood',
-        { ...setting, rules: LOOK, settings: 'budget:\n  tokens: 20000\n' });
+        { ...setting, settings: 'budget:\n  tokens: 20000\n' });
     report(middle.timely && middle.run.output.includes('budget of 20000 tokens'),
         'budget: a long answer ends in its middle', () => story(middle));
     report(middle.record.some((l) => l.verb === 'infer' && l.context?.op === 'stream' && l.outcome === 'deny'),
@@ -243,8 +240,8 @@ if (has.belay) {
     await honest({ ...contained, opened: true }, 'honest with belay, its TLS opened');
     await rogue({ ...contained, victim: true });
     await forksContained({ ...contained, ...bomb });
-    await intents(contained);
-    await budgets(contained);
+    await intents({ ...contained, opened: true });
+    await budgets({ ...contained, opened: true });
 } else {
     report(false, 'with belay', `there is no ${belay} or no ${preset}`);
 }
