@@ -205,6 +205,7 @@ static void on_upstream(void *arg, struct upstream *u, const struct upstream_fai
     http_set_arg(x->up, x);
     x->sending.to = x->receiving.from = x->up;
     x->state = EXCHANGE_SENT;
+    x->sent = true;
     if (head.end && !head.websocket)
         x->sending.done = true;
     flow_run(&x->sending);
@@ -241,6 +242,7 @@ static void let_go(struct exchange *x, uint32_t id, const struct verdict *v)
                                             .paths = x->paths,
                                             .npaths = x->npaths,
                                             .place = &x->place,
+                                            .sent = &x->sent,
                                             .plain = &x->plain};
     if (!x->request.websocket)
         filter_chain_make(&x->sending.chain, &x->sending_as, on_sending_resumed, x);

@@ -40,6 +40,7 @@ struct exchange {
     bool responded;               /* the head of a final answer went to the agent */
     bool reused;                  /* the server's connection had served before */
     bool plain;                   /* the server is not to compress its answer */
+    bool sent;  /* it has gone to a server */
     unsigned tries;
     struct flow sending, receiving; /* the request's body; the response's */
     struct filter_context sending_as, receiving_as;

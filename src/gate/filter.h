@@ -59,6 +59,7 @@ struct filter_context {
     /* Set by a maker of FILTER_UP: it will want to read the response, so the server is asked not to
      * compress it. */
     bool *plain;
+    const bool *sent; /* the request's head has gone to the server */
 };
 
 struct filter;

@@ -264,6 +264,7 @@ struct filter *infer_down(const struct filter_context *c, struct inference *i)
     bool plain = encoding.p == NULL || encoding.n == 0 || str_is(encoding, "identity");
     struct down *d;
 
+    i->answered = true;
     if (i->reader == NULL || c->response->status < 200 || c->response->status > 299) {
         inference_release(i);
         return NULL;

@@ -128,6 +128,13 @@ static void up_free(struct filter *f)
 
     if (u->question != 0)
         gate_ask_cancel(u->i->gate->asker, u->question);
+    /* whoever hangs up before the answer has had it read all the same */
+    if (u->allowed && *f->context->sent && !u->i->answered && u->i->reader != NULL) {
+        const struct model_usage read = {.input = model_reader_request(u->i->reader)->input_tokens,
+                                         .estimated = true};
+
+        inference_note(u->i, &read);
+    }
     inference_release(u->i);
     buf_free(&u->held);
     free(u);

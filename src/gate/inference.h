@@ -25,6 +25,7 @@ struct inference {
     uint32_t id; /* of the action; its event */
     uint64_t event;
     uint32_t duties;
+    bool answered; /* an answer has begun, or a refusal of the server's */
     struct {
         int64_t input, output, cached, cost;
     } noted; /* was told to the judge */

@@ -185,7 +185,7 @@ def endless():
 
 
 class Model:
-    """`answers`: path to pieces of an answer (a function); `before(i)` runs before piece i."""
+    """`answers`: path to pieces of an answer (a function; None: no answer); `before(i)` runs before piece i."""
 
     def __init__(self, answers=None, before=None):
         self.requests = []
@@ -220,6 +220,9 @@ class Model:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def answer(self, handler):
+        if self.answers[handler.path] is None:  # hangs up
+            handler.close_connection = True
+            return
         pieces = iter(self.answers[handler.path]())
         first = next(pieces)
         handler.send_response(200)

@@ -238,6 +238,13 @@ def what_is_priced_in_settings_counts(rope):
     check(usage(rope)[0]["microcents"] == 100 * 100000 + 20 * 100, usage(rope))
 
 
+def what_was_read_and_not_answered_counts(rope):
+    model = Model({"/v1/messages": None})
+    ask(rope, model, [job("anthropic stream", system="x" * 40000)])
+    model.close()
+    check(sum(u["input"] for u in usage(rope)) >= 10000, usage(rope))
+
+
 def a_broken_stream_ends_where_tool_uses_are_held(rope):
     model = Model({"/v1/messages": lambda: anthropic_start() + ["data: {\"type\":\n\n"] +
                    anthropic_stream()[2:]})
@@ -258,5 +265,6 @@ main([
     a_budget_ends_what_comes_after_it,
     a_budget_ends_a_stream_in_its_middle,
     what_is_priced_in_settings_counts,
+    what_was_read_and_not_answered_counts,
     a_broken_stream_ends_where_tool_uses_are_held,
 ])

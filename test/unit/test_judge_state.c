@@ -89,6 +89,23 @@ TEST(a_rule_ends_what_costs_too_much)
     CHECK(world_says(MSG_STOP, MSG_TAG_TEXT, "it costs too much"));
 }
 
+/* A batch, whose answer is never seen: with a budget it cannot be let through. */
+TEST(what_cannot_be_metered_is_not_for_budgets)
+{
+    struct settings s = world_usual;
+    struct verdict v;
+
+    CHECK(run_with(&s));
+    CHECK(infer(1, "anthropic/bulk", "bulk") && world_verdict(PEER_GATE, 1, &v));
+    CHECK(v.outcome == OUTCOME_ALLOW);
+    s.budget_tokens = 50;
+    CHECK(run_with(&s));
+    CHECK(asks(2) && world_verdict(PEER_GATE, 2, &v));
+    CHECK(v.outcome == OUTCOME_ALLOW && (v.duties & DUTY_METER) != 0);
+    CHECK(infer(3, "anthropic/bulk", "bulk") && world_verdict(PEER_GATE, 3, &v));
+    CHECK(v.outcome == OUTCOME_DENY && str_starts(v.reason, "what this kind of request costs"));
+}
+
 TEST(a_budget_holds_without_a_rule)
 {
     struct settings s = world_usual;
@@ -350,10 +367,10 @@ TEST(the_world_ends)
     CHECK(world.judge == NULL);
 }
 
-UNIT_MAIN(UNIT(a_rule_ends_what_costs_too_much), UNIT(a_budget_holds_without_a_rule),
-          UNIT(requests_are_counted_within_a_minute), UNIT(amounts_do_not_wrap),
-          UNIT(what_comes_in_is_a_label), UNIT(another_policy_forgets_nothing),
-          UNIT(an_adapter_can_alert_people),
+UNIT_MAIN(UNIT(a_rule_ends_what_costs_too_much), UNIT(what_cannot_be_metered_is_not_for_budgets),
+          UNIT(a_budget_holds_without_a_rule), UNIT(requests_are_counted_within_a_minute),
+          UNIT(amounts_do_not_wrap), UNIT(what_comes_in_is_a_label),
+          UNIT(another_policy_forgets_nothing), UNIT(an_adapter_can_alert_people),
           UNIT(requests_open_a_host_and_wait_for_the_disk_if_they_change_something),
           UNIT(why_goes_from_the_packet_to_the_model), UNIT(the_intent_that_names_it_is_taken),
           UNIT(a_helper_belongs_to_the_latest_intent_for_a_while),
