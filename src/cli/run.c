@@ -34,11 +34,13 @@ static const char help[] =
     "      --publish [PORT:]PORT  let this host reach a server of the agent's: on its loopback, "
     "at\n"
     "                           the same port or at the one before the colon; may be repeated\n"
+    "      --tier a|b           only with namespaces (a), or without (b); by itself belay takes b\n"
+    "                           where the host lets it make no namespaces, and says so\n"
     "  -q, --quiet              no notices of belay's own, only errors\n"
     "\n"
     "The exit code is the agent's own, 128 + N when signal N ended it, or one of:\n";
 
-enum { OPTION_PUBLISH = 256 };
+enum { OPTION_PUBLISH = 256, OPTION_TIER };
 
 static const struct option options[] = {
     {"policy", required_argument, NULL, 'p'},
@@ -47,6 +49,7 @@ static const struct option options[] = {
     {"env", required_argument, NULL, 'e'},
     {"stage", no_argument, NULL, 's'},
     {"publish", required_argument, NULL, OPTION_PUBLISH},
+    {"tier", required_argument, NULL, OPTION_TIER},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
     {0},
@@ -59,6 +62,7 @@ struct run {
     const char *env_extra[ENV_EXTRA_MAX];
     size_t nenv_extra;
     bool stage, quiet;
+    enum tier_choice tier;
     struct published published[PUBLISHED_MAX];
     size_t npublished;
     char id[SESSION_ID_MAX + 1];
@@ -258,6 +262,7 @@ static int run_session(struct run *r, char **argv, struct err *e)
         .npublished = r->npublished,
         .roles = &roles,
         .stage = stage,
+        .tier = r->tier,
         .quiet = r->quiet,
     };
     vault_free(r->vault); /* the placeholders stand in the environment, the values in `sealed` */
@@ -266,6 +271,12 @@ static int run_session(struct run *r, char **argv, struct err *e)
     if (r->stage)
         farewell_end(&farewell, r->quiet || e->code != 0);
     return code;
+}
+
+static bool parse_tier(const char *word, enum tier_choice *tier)
+{
+    *tier = strcmp(word, "b") == 0 ? TIER_ONLY_B : TIER_ONLY_A;
+    return strcmp(word, "a") == 0 || strcmp(word, "b") == 0;
 }
 
 static int parse(struct run *r, int argc, char **argv)
@@ -299,6 +310,10 @@ static int parse(struct run *r, int argc, char **argv)
                 return cli_usage("run", "more than %d ports to publish", PUBLISHED_MAX);
             if (!published_parse(optarg, &r->published[r->npublished++]))
                 return cli_usage("run", "--publish needs PORT or PORT:PORT, from 1 to 65535");
+            break;
+        case OPTION_TIER:
+            if (!parse_tier(optarg, &r->tier))
+                return cli_usage("run", "--tier needs a or b");
             break;
         case 'q':
             r->quiet = true;

@@ -13,7 +13,7 @@
 
 /* Fields of CONFIG: which descriptors come with it, one for each limit, and the resolvers. */
 enum config_tag {
-    TAG_SOCKETS = MSG_TAG_CONFIG, /* int: a bit for each of tcp4, tcp6, udp4, udp6, in order */
+    TAG_SOCKETS = MSG_TAG_CONFIG, /* int: a bit for each of tcp4, tcp6, udp4 ... kern */
     TAG_RESOLVERS,                /* list */
     TAG_DETECT_ENTROPY,           /* int */
     TAG_DETECT_NAMES,             /* int */
@@ -28,12 +28,12 @@ enum config_tag {
 #undef X
 };
 
-enum { SOCKETS = 4 };
+enum { SOCKETS = 5 };
 
 void gate_config_init(struct gate_config *c)
 {
     memset(c, 0, sizeof(*c));
-    c->tcp4 = c->tcp6 = c->udp4 = c->udp6 = c->inward = c->credentials = -1;
+    c->tcp4 = c->tcp6 = c->udp4 = c->udp6 = c->kern = c->inward = c->credentials = -1;
 }
 
 static void put_doors(struct frame_out *f, const struct gate_config *c, int *fds, size_t *nfds)
@@ -71,7 +71,7 @@ static void put_detect(struct frame_out *f, const struct gate_config *c)
 
 bool gate_config_send(int sock, const struct gate_config *c, struct err *e)
 {
-    const int sockets[SOCKETS] = {c->tcp4, c->tcp6, c->udp4, c->udp6};
+    const int sockets[SOCKETS] = {c->tcp4, c->tcp6, c->udp4, c->udp6, c->kern};
     int fds[SOCKETS + 2 + GATE_DOORS_MAX];
     size_t nfds = 0;
     int64_t mask = 0;
@@ -233,7 +233,7 @@ static bool take_doors(struct gate_config *c, struct frame_in *f, const struct f
 
 static bool take_sockets(struct gate_config *c, struct frame_in *f, const struct frame_field *x)
 {
-    int *const sockets[SOCKETS] = {&c->tcp4, &c->tcp6, &c->udp4, &c->udp6};
+    int *const sockets[SOCKETS] = {&c->tcp4, &c->tcp6, &c->udp4, &c->udp6, &c->kern};
 
     if (x->kind != FRAME_INT || x->num < 0 || x->num >= 1 << SOCKETS)
         return false;

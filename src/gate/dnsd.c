@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     QUESTION_MAX = 12 + 255 + 4, /* header, name, type and class */
@@ -250,6 +251,14 @@ void dnsd_accept(struct dnsd *d, int fd)
         return;
     gate_refuse(d->gate, REFUSAL_DNS_SESSIONS);
     close_with_reset(fd);
+}
+
+void dnsd_adopt(struct dnsd *d, int fd)
+{
+    if (dnsio_adopt(d->io, fd))
+        return;
+    gate_refuse(d->gate, REFUSAL_DNS_SESSIONS);
+    close(fd);
 }
 
 struct dnsd *dnsd_new(struct gate *g, int udp4, int udp6, struct err *e)

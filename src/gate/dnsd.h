@@ -15,5 +15,7 @@ struct dnsd;
 struct dnsd *dnsd_new(struct gate *g, int udp4, int udp6, struct err *e);
 /* Takes an accepted, non-blocking TCP connection. */
 void dnsd_accept(struct dnsd *d, int fd);
+/* Takes a connected packet socket by which questions come as datagrams do. */
+void dnsd_adopt(struct dnsd *d, int fd);
 
 #endif

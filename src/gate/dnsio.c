@@ -17,12 +17,14 @@
 enum {
     BATCH = 64,           /* datagrams taken before others have their turn */
     SESSIONS_MAX = 64,    /* connections over TCP */
+    PACKETS_MAX = 256,    /* packet sockets */
     SESSION_SECONDS = 10, /* for the next question to come */
 };
 
 struct dns_session {
     struct dnsio *io;
     int fd;
+    bool packets; /* no stream: a packet is a question */
     bool waiting; /* its question is not answered yet: nothing is read, and it is not closed */
     struct event ev;
     size_t got;
@@ -34,7 +36,7 @@ struct dnsio {
     dns_question_fn *fn;
     void *arg;
     struct event udp[2];
-    size_t sessions;
+    size_t sessions, packets;
 };
 
 static void session_next(struct dns_session *s);
@@ -94,10 +96,21 @@ static void send_tcp(struct dns_session *s, const uint8_t *p, size_t n)
         session_next(s);
 }
 
+/* An answer that there is no room for is lost, as a datagram would be. The next question may lie
+ * there already. */
+static void send_packet(struct dns_session *s, const uint8_t *p, size_t n)
+{
+    s->waiting = false;
+    (void)send(s->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    event_active(&s->ev, EV_READ, 0);
+}
+
 void dnsio_answer(const struct dns_peer *to, const uint8_t *p, size_t n)
 {
     assert(n <= DNS_PLAIN_MAX);
-    if (to->session != NULL)
+    if (to->session != NULL && to->session->packets)
+        send_packet(to->session, p, n);
+    else if (to->session != NULL)
         send_tcp(to->session, p, n);
     else
         send_udp(to, p, n);
@@ -158,7 +171,10 @@ static void on_udp(evutil_socket_t sock, short what, void *arg)
 static void session_close(struct dns_session *s)
 {
     assert(!s->waiting);
-    s->io->sessions--;
+    if (s->packets)
+        s->io->packets--;
+    else
+        s->io->sessions--;
     event_del(&s->ev);
     close(s->fd);
     free(s);
@@ -204,6 +220,40 @@ static void on_session(evutil_socket_t fd, short what, void *arg)
     }
     s->got += n > 0 ? (size_t)n : 0;
     session_take(s);
+}
+
+static void on_packet(evutil_socket_t fd, short what, void *arg)
+{
+    struct dns_session *s = arg;
+    const struct dns_peer from = {.session = s};
+
+    (void)what;
+    if (s->waiting)
+        return;
+    ssize_t n = recv(fd, s->in, sizeof(s->in), MSG_DONTWAIT | MSG_TRUNC);
+
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+        session_close(s);
+        return;
+    }
+    /* Too long, or none: the asker would wait in vain for a datagram too. */
+    if (n > 0 && (n > DNS_UDP_MAX || !s->io->fn(s->io->arg, &from, s->in, (size_t)n)))
+        event_active(&s->ev, EV_READ, 0);
+}
+
+bool dnsio_adopt(struct dnsio *io, int fd)
+{
+    if (io->packets == PACKETS_MAX)
+        return false;
+    struct dns_session *s = xcalloc(1, sizeof(*s));
+
+    s->io = io;
+    s->fd = fd;
+    s->packets = true;
+    io->packets++;
+    event_assign(&s->ev, io->base, fd, EV_READ | EV_ET | EV_PERSIST, on_packet, s);
+    event_add(&s->ev, NULL);
+    return true;
 }
 
 bool dnsio_accept(struct dnsio *io, int fd)

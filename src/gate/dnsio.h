@@ -32,6 +32,10 @@ struct dnsio *dnsio_new(struct event_base *base, int udp4, int udp6, dns_questio
 /* Takes an accepted, non-blocking TCP connection. False: there are too many, it is not taken. */
 bool dnsio_accept(struct dnsio *io, int fd);
 
+/* Takes a connected, non-blocking packet socket (tier B): each packet is a question or an answer.
+ * False: there are too many, it is not taken. */
+bool dnsio_adopt(struct dnsio *io, int fd);
+
 /* The answer comes later: exactly one dnsio_answer must follow, also when the asker is gone. */
 void dnsio_hold(const struct dns_peer *from);
 /* At most DNS_PLAIN_MAX bytes. An answer that the asker has no room for is lost. */

@@ -22,6 +22,7 @@ enum { BATCH = 32, DNS_PORT = 53, PAUSE_MS = 100, DOORS = 2 };
 struct doors {
     struct gate *gate;
     struct dnsd *dnsd;
+    struct passes *passes;
     struct conns *conns;
     struct {
         int fd;
@@ -67,24 +68,36 @@ static void on_pause_over(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Where the connection wanted to go. */
-static bool original(int fd, bool v6, struct addr *to, uint16_t *port)
+static bool original(const struct doors *d, int fd, const struct sockaddr_storage *peer, bool v6,
+                     struct addr *to, uint16_t *port)
 {
     struct sockaddr_storage ss;
     socklen_t n = sizeof(ss);
+    struct addr from;
+    uint16_t from_port;
 
+    if (d->passes != NULL)
+        return addr_from_sockaddr(peer, &from, &from_port) &&
+               pass_take(d->passes, v6, from_port, to, port);
     return getsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, SO_ORIGINAL_DST, &ss, &n) == 0 &&
            addr_from_sockaddr(&ss, to, port) && *port != 0;
 }
 
-static void admit(struct doors *d, int fd, bool v6)
+/* In tier B kern sends every question there on purpose, whatever the server's address. */
+static bool is_dns(const struct doors *d, const struct addr *to, uint16_t port)
+{
+    return port == DNS_PORT && (d->passes != NULL || !addr_is_loopback(to));
+}
+
+static void admit(struct doors *d, int fd, const struct sockaddr_storage *peer, bool v6)
 {
     struct addr to;
     uint16_t port;
 
-    if (!original(fd, v6, &to, &port)) {
+    if (!original(d, fd, peer, v6, &to, &port)) {
         gate_refuse(d->gate, REFUSAL_ORIGIN);
         close_with_reset(fd);
-    } else if (port == DNS_PORT && !addr_is_loopback(&to)) {
+    } else if (is_dns(d, &to, port)) {
         dnsd_accept(d->dnsd, fd); /* whichever server was meant: names are answered here */
     } else {
         conn_start(d->conns, fd, &to, port);
@@ -98,10 +111,12 @@ static void on_door(evutil_socket_t listener, short what, void *arg)
 
     (void)what;
     for (int i = 0; i < BATCH && room(d); i++) {
-        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage peer;
+        socklen_t n = sizeof(peer);
+        int fd = accept4(listener, (struct sockaddr *)&peer, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
-            admit(d, fd, listener == d->door[1].fd);
+            admit(d, fd, &peer, listener == d->door[1].fd);
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -115,13 +130,15 @@ static void on_door(evutil_socket_t listener, short what, void *arg)
         open_doors(d, false);
 }
 
-struct doors *doors_new(struct gate *g, struct dnsd *dnsd, int tcp4, int tcp6, struct err *e)
+struct doors *doors_new(struct gate *g, struct dnsd *dnsd, struct passes *passes, int tcp4,
+                        int tcp6, struct err *e)
 {
     const int fds[DOORS] = {tcp4, tcp6};
     struct doors *d = xcalloc(1, sizeof(*d));
 
     d->gate = g;
     d->dnsd = dnsd;
+    d->passes = passes;
     d->conns = conns_new(g, on_room, d);
     event_assign(&d->pause, g->base, -1, 0, on_pause_over, d);
     for (int i = 0; i < DOORS; i++) {

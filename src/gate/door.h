@@ -11,12 +11,15 @@
 #define BELAY_GATE_DOOR_H
 
 #include "gate/dnsd.h"
+#include "gate/pass.h"
 #include "gate/state.h"
 
 struct doors;
 
 /* Sockets listen, or are -1. NULL and *e on failure. */
-struct doors *doors_new(struct gate *g, struct dnsd *dnsd, int tcp4, int tcp6, struct err *e);
+/* `passes`: tier B, where not the kernel but they say where a connection wanted to go; or NULL. */
+struct doors *doors_new(struct gate *g, struct dnsd *dnsd, struct passes *passes, int tcp4,
+                        int tcp6, struct err *e);
 
 /* Another policy holds. */
 void doors_reloaded(struct doors *d);

@@ -228,6 +228,7 @@ static struct scanner *make_scanner(const struct gate_config *c, struct err *e)
 
 static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
 {
+    struct passes *passes = NULL;
     struct dnsd *dnsd;
     uint32_t seed;
 
@@ -248,9 +249,16 @@ static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
         return false;
     g->resolver = resolver_new(g->base, &g->hostcfg, g->limits.lookup_ms);
     dnsd = dnsd_new(g, c->udp4, c->udp6, e);
+    if (dnsd == NULL)
+        return false;
+    if (c->kern >= 0) {
+        passes = passes_new(g, dnsd, c->kern, e);
+        if (passes == NULL)
+            return false;
+    }
     if (g->tls != NULL)
         g->upstreams = upstreams_new(g, &exchange_up_hooks);
-    g->doors = dnsd == NULL ? NULL : doors_new(g, dnsd, c->tcp4, c->tcp6, e);
+    g->doors = doors_new(g, dnsd, passes, c->tcp4, c->tcp6, e);
     return g->doors != NULL && publish_open(g, c, e);
 }
 

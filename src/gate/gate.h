@@ -91,6 +91,8 @@ struct gate_config {
         int listener;
         uint16_t port;
     } doors[GATE_DOORS_MAX];
+    /* Tier B: the listeners are the host's, and kern says on this socket who comes (pass.h). */
+    int kern;
     struct gate_limits limits; /* a limit of 0 stands for its default */
     /* "ADDRESS:PORT" or "[ADDRESS]:PORT"; none: those of /etc/resolv.conf */
     const char *prices; /* lines of a price table, before those that belay brings; NULL: none */

@@ -105,6 +105,13 @@ static bool set_limits(const struct jail_limits *l, struct err *e)
            limit(RLIMIT_CORE, 1, e);
 }
 
+static bool enter_domain(const struct start *s, const struct tree *t, int abi, struct err *e)
+{
+    if (s->host != NULL)
+        return rules_enter_host(s->host, s->plan, RULES_AGENT, e);
+    return abi == 0 || rules_enter(t, abi, e);
+}
+
 /* Landlock, then seccomp; the listener, or -1. `how`: value of WIRE_ARMED. */
 static bool confine(const struct start *s, const struct tree *t, int *listener, int *how,
                     struct err *e)
@@ -122,7 +129,7 @@ static bool confine(const struct start *s, const struct tree *t, int *listener, 
                        abi, s->plan->min_landlock);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_sys(e, EX_HOST, "no_new_privs");
-    if (!filter_make(s->plan->traps, &prog, e) || (abi > 0 && !rules_enter(t, abi, e)))
+    if (!filter_make(s->plan->traps, &prog, e) || !enter_domain(s, t, abi, e))
         return false;
     *listener = bpf_install(&prog, flags);
     if (*listener < 0 && errno == EINVAL && flags != 0) {
@@ -149,44 +156,55 @@ static const char *variable(char *const *envp, const char *name)
     return NULL;
 }
 
-/* Where execvp() would find it, without trying to execute. False with errno. */
-static bool find_program(const char *name, char *const *envp, char found[PATH_MAX])
+/* Where execvp() would find it, without trying to execute; *dirs is what of PATH is left. False
+ * with errno. */
+static bool find_program(const char *name, const char **dirs, char found[PATH_MAX])
 {
-    const char *dirs = variable(envp, "PATH");
     int error = ENOENT;
 
-    if (strchr(name, '/') != NULL || name[0] == '\0') {
-        size_t length = strlen(name);
-
-        errno = length < PATH_MAX ? ENOENT : ENAMETOOLONG;
-        if (length == 0 || length >= PATH_MAX)
-            return false;
-        memcpy(found, name, length + 1);
-        return true;
-    }
-    for (dirs = dirs == NULL ? DEFAULT_PATH : dirs; *dirs != '\0';) {
-        size_t n = strcspn(dirs, ":");
+    while (**dirs != '\0') {
+        size_t n = strcspn(*dirs, ":");
         struct stat st;
-        int len = snprintf(found, PATH_MAX, "%.*s/%s", (int)n, dirs, name);
+        int len = snprintf(found, PATH_MAX, "%.*s/%s", (int)n, *dirs, name);
+        *dirs += n + ((*dirs)[n] == ':');
         if (n > 0 && len > 0 && len < PATH_MAX && stat(found, &st) == 0) {
             if (S_ISREG(st.st_mode) && access(found, X_OK) == 0)
                 return true;
             error = EACCES;
         }
-        dirs += n + (dirs[n] == ':');
     }
     errno = error;
     return false;
 }
 
+/* Returns with errno. In tier B a program that is hidden looks as if it were there: then, as
+ * execvp() would, it goes on to the next folder. */
+static void execute_in_path(const struct agent *a, const struct jail_plan *plan)
+{
+    const char *dirs = variable(plan->envp, "PATH");
+    char program[PATH_MAX];
+
+    if (dirs == NULL)
+        dirs = DEFAULT_PATH;
+    while (find_program(plan->argv[0], &dirs, program)) {
+        (void)execve(program, plan->argv, plan->envp);
+        if (a->s->host == NULL || errno != EACCES || *dirs == '\0')
+            return;
+    }
+}
+
 static void execute(const struct agent *a, const struct jail_plan *plan) __attribute__((noreturn));
 static void execute(const struct agent *a, const struct jail_plan *plan)
 {
-    char program[PATH_MAX];
+    const char *name = plan->argv[0];
     bool absent;
 
-    if (find_program(plan->argv[0], plan->envp, program))
-        (void)execve(program, plan->argv, plan->envp);
+    if (name[0] == '\0')
+        errno = ENOENT;
+    else if (strchr(name, '/') != NULL)
+        (void)execve(name, plan->argv, plan->envp);
+    else
+        execute_in_path(a, plan);
     absent = errno == ENOENT || errno == ENOTDIR;
     (void)wire_send(a->control, WIRE_EXEC_FAILED, errno, NULL, NULL, 0);
     _exit(absent ? EX_NOTFOUND : EX_CANTRUN);

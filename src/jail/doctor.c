@@ -237,6 +237,23 @@ static void check_overlay(struct doctor *d)
          error == 0 ? "overlayfs with userxattr" : strerror(error));
 }
 
+const char *const *jail_tier_b_lacks(size_t *n)
+{
+    static const char *const lacks[] = {
+        "names, sizes and dates of hidden files can be seen, what is in them cannot",
+        "names and arguments of your other processes can be seen, unless every open is judged",
+        "the host's network can be seen, and servers of the agent stand on the host's loopback",
+        "UDP serves to ask for names alone, and musl's own resolver cannot be served",
+        "temporary files go where TMPDIR says, /tmp and /dev/shm are closed",
+        "no terminals but its own (tmux, script), no System V memory, no message queues",
+        "no staged work, no published ports, no files of belay's own in the places of the host's: "
+        "authorities are named by variables alone",
+    };
+
+    *n = ARRAY_LEN(lacks);
+    return lacks;
+}
+
 size_t jail_probe(struct jail_probe *probes, size_t max)
 {
     struct jail_probe all[] = {

@@ -25,6 +25,9 @@
     X(MEMORY, false, "limit of memory")          \
     X(OVERLAY, false, "overlay without root")
 
+/* What an agent in tier B lacks or sees, each in a few words; for doctor, record and start. */
+const char *const *jail_tier_b_lacks(size_t *n);
+
 enum jail_probe_id {
 #define X(id, required, name) JAIL_PROBE_##id,
     JAIL_PROBES(X)

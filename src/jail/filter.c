@@ -56,6 +56,10 @@ static const struct filter_refusal refusals[] = {
 #include "jail/refuse.def"
 };
 
+static const struct filter_refusal host_refusals[] = {
+#include "jail/refuse_host.def"
+};
+
 struct trap {
     unsigned class;
     struct bpf_rule rule;
@@ -70,6 +74,12 @@ struct trap {
       1,                            \
       {T(BPF_ANY, arg, O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE_ONLY, 0)}}},
 #define O_TMPFILE_ONLY (O_TMPFILE & ~O_DIRECTORY)
+#define TRAP_SOCKET(class, family, type) \
+    {class,                              \
+     {SYS_socket,                        \
+      SECCOMP_RET_USER_NOTIF,            \
+      2,                                 \
+      {T(BPF_EQ, 0, BPF_INT, family), T(BPF_EQ, 1, 0xf, type)}}},
 #define NO_SOCKET(class, name, family, type, error) \
     {class,                                         \
      {SYS_##name,                                   \
@@ -87,6 +97,12 @@ const struct filter_refusal *filter_refusals(size_t *n)
     return refusals;
 }
 
+const struct filter_refusal *filter_host_refusals(size_t *n)
+{
+    *n = ARRAY_LEN(host_refusals);
+    return host_refusals;
+}
+
 static size_t add_traps(struct bpf_rule *to, size_t n, unsigned classes)
 {
     for (size_t i = 0; i < ARRAY_LEN(traps_table); i++)
@@ -97,11 +113,13 @@ static size_t add_traps(struct bpf_rule *to, size_t n, unsigned classes)
 
 bool filter_make(unsigned traps, struct bpf_program *out, struct err *e)
 {
-    struct bpf_rule rules[ARRAY_LEN(refusals) + ARRAY_LEN(traps_table)];
+    struct bpf_rule rules[ARRAY_LEN(refusals) + ARRAY_LEN(host_refusals) + ARRAY_LEN(traps_table)];
     size_t n = 0;
 
     for (; n < ARRAY_LEN(refusals); n++)
         rules[n] = refusals[n].rule;
+    for (size_t i = 0; (traps & TRAP_HOST) != 0 && i < ARRAY_LEN(host_refusals); i++)
+        rules[n++] = host_refusals[i].rule;
     /* The first rule of a number decides, so "every open" goes before "opens that write". */
     n = add_traps(rules, n, traps & TRAP_READ);
     n = add_traps(rules, n, traps & ~(unsigned)TRAP_READ);

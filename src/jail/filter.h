@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter.h - the agent's seccomp filter: refuse.def, then traps.def, then allow.
+ * filter.h - the agent's seccomp filter: refuse.def, in tier B refuse_host.def, then traps.def,
+ * then allow.
  */
 #ifndef BELAY_JAIL_FILTER_H
 #define BELAY_JAIL_FILTER_H
@@ -18,7 +19,8 @@ struct filter_refusal {
     struct bpf_rule rule;
 };
 
-/* The table and its length. */
+/* The table and its length; and what tier B refuses besides (refuse_host.def). */
 const struct filter_refusal *filter_refusals(size_t *n);
+const struct filter_refusal *filter_host_refusals(size_t *n);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "jail/agent.h"
 #include "jail/confine.h"
+#include "jail/host.h"
 #include "jail/inward.h"
 #include "jail/landlock.h"
 #include "jail/net.h"
@@ -26,7 +27,7 @@
 struct init {
     const struct start *s;
     pid_t agent;
-    int children; /* signalfd of SIGCHLD */
+    int children; /* signalfd of SIGCHLD, and in tier B SIGTERM */
     struct stop stop;
 };
 
@@ -35,6 +36,12 @@ static void give_up(const struct start *s, const struct err *e)
 {
     (void)wire_send(s->control, WIRE_ERROR, e->code, e->text, NULL, 0);
     _exit(EX_FAIL);
+}
+
+/* In tier A the kernel ends everything with J. In tier B J must live to do so: see on_signal(). */
+static int death_signal(const struct start *s)
+{
+    return s->host != NULL ? SIGTERM : SIGKILL;
 }
 
 /* What the keeper had set up for itself is not for J and A. */
@@ -50,8 +57,10 @@ static void reset_signals(void)
 
 static void close_others(const struct start *s)
 {
-    const int keep[] = {s->control,        s->requests,       s->released,      s->inward,
-                        s->plan->stdio[0], s->plan->stdio[1], s->plan->stdio[2]};
+    const int keep[] = {s->control,        s->requests,
+                        s->released,       s->inward,
+                        s->plan->stdio[0], s->plan->stdio[1],
+                        s->plan->stdio[2], s->host != NULL ? s->host->terminal : -1};
 
     fd_close_from(0, keep, ARRAY_LEN(keep));
 }
@@ -170,7 +179,7 @@ static bool confine_init(struct init *i, struct err *e)
 
     fd_close_from(0, keep, ARRAY_LEN(keep));
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || prctl(PR_SET_NAME, "belay-init", 0, 0, 0) != 0 ||
-        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+        prctl(PR_SET_PDEATHSIG, death_signal(i->s), 0, 0, 0) != 0)
         return err_sys(e, EX_FAIL, "the jail's init");
     return ll_enter(&domain, e) && filter_init(i->s->inward >= 0, e);
 }
@@ -183,6 +192,26 @@ static void reap(struct init *i)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         if (pid == i->agent)
             (void)wire_send(i->s->control, WIRE_EXITED, status, NULL, NULL, 0);
+}
+
+/* The end of a jail that is no pid namespace. */
+static void end_all(void) __attribute__((noreturn));
+static void end_all(void)
+{
+    (void)kill(-1, SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+        continue;
+    _exit(EX_OK);
+}
+
+static void on_signal(struct init *i)
+{
+    struct signalfd_siginfo info;
+
+    while (read(i->children, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        if (info.ssi_signo == SIGTERM && i->stop.host) /* G is gone */
+            end_all();
+    reap(i);
 }
 
 static void answer(struct init *i, uint32_t request)
@@ -217,12 +246,11 @@ static void serve(struct init *i)
     const struct jail_plan *plan = i->s->plan;
 
     for (;;) {
-        struct signalfd_siginfo info;
         struct wire_in in;
         if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
             _exit(EX_FAIL);
-        if ((p[1].revents & POLLIN) != 0 && read(i->children, &info, sizeof(info)) > 0)
-            reap(i);
+        if ((p[1].revents & POLLIN) != 0)
+            on_signal(i);
         if (p[2].revents != 0 && !inward_serve(p[2].fd, plan->published, plan->npublished))
             p[2].fd = -1;
         if (p[0].revents == 0)
@@ -233,18 +261,22 @@ static void serve(struct init *i)
             break;
         case WIRE_NOTHING:
             break;
-        case WIRE_GONE: /* the keeper: everything here ends with pid 1 */
+        case WIRE_GONE: /* the keeper: everything here ends with J */
+            if (i->stop.host)
+                end_all();
             _exit(EX_OK);
         }
     }
 }
 
-static int child_signals(void)
+static int child_signals(bool host)
 {
     sigset_t set;
 
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
+    if (host)
+        sigaddset(&set, SIGTERM);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -275,6 +307,19 @@ static int build(struct start *s, struct tree *t, struct err *e)
     return terminal;
 }
 
+/* Tier B: there is nothing to build. The terminal, or -1. */
+static int join_host(struct start *s, struct tree *t, struct err *e)
+{
+    if (!wait_for_maps(s))
+        _exit(EX_FAIL);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
+        err_sys(e, EX_HOST, "the jail's init");
+        give_up(s, e);
+    }
+    *t = (struct tree){.n = 0};
+    return s->host->terminal;
+}
+
 void init_main(const struct start *s)
 {
     struct start own = *s;
@@ -283,10 +328,10 @@ void init_main(const struct start *s)
     struct tree t;
     int terminal;
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    (void)prctl(PR_SET_PDEATHSIG, death_signal(s), 0, 0, 0);
     reset_signals();
     close_others(&own);
-    terminal = build(&own, &t, &e);
+    terminal = s->host != NULL ? join_host(&own, &t, &e) : build(&own, &t, &e);
     i.agent = start_agent(&own);
     if (i.agent == 0)
         agent_main(&own, &t, terminal);
@@ -295,8 +340,10 @@ void init_main(const struct start *s)
         give_up(s, &e);
     }
     tree_release(&t);
+    i.stop.host = s->host != NULL;
+    i.stop.own = getpid();
     i.stop.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    i.children = child_signals();
+    i.children = child_signals(s->host != NULL);
     if (!confine_init(&i, &e))
         give_up(s, &e);
     if (!wire_send(s->control, WIRE_READY, 0, NULL, NULL, 0))

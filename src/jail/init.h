@@ -11,16 +11,19 @@
 
 #include "jail/jail.h"
 
+struct host;
+
 struct start {
     const struct jail_plan *plan;
-    int control;  /* J's end of the control socket: news; A inherits it */
-    int requests; /* J's end of the other socket: requests and answers */
-    int released; /* A reads one byte here before it executes */
-    int inward;   /* J's end of inward.h's way; -1: nothing is published */
-    int cgroup;   /* for A, from WIRE_GO; -1: none */
+    const struct host *host; /* tier B; else NULL */
+    int control;             /* J's end of the control socket: news; A inherits it */
+    int requests;            /* J's end of the other socket: requests and answers */
+    int released;            /* A reads one byte here before it executes */
+    int inward;              /* J's end of inward.h's way; -1: nothing is published */
+    int cgroup;              /* for A, from WIRE_GO; -1: none */
 };
 
-/* In the child of clone3(): never returns. */
+/* In the child of clone3(), or of G: never returns. */
 void init_main(const struct start *s) __attribute__((noreturn));
 
 #endif

@@ -156,12 +156,44 @@ static void stop_before_kill(struct jail *j)
     (void)ask(j, WIRE_FREEZE, 100, &ignored);
 }
 
+static bool gone_within(int fd, int ms)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    long long until = now_ms() + ms;
+    int n;
+
+    do {
+        n = poll(&p, 1, left_ms(until));
+    } while (n < 0 && errno == EINTR);
+    return n > 0;
+}
+
+/* J's end, or that of its way here, is the word for its guard to end the rest. */
+static bool kill_host(struct jail *j, struct err *e)
+{
+    stop_before_kill(j);
+    if (j->init_pidfd >= 0)
+        (void)syscall(SYS_pidfd_send_signal, j->init_pidfd, SIGKILL, NULL, 0);
+    mem_auto_close(&j->requests);
+    j->requests = -1;
+    if (!gone_within(j->gone, KILL_MS))
+        return err_set(e, EX_FAIL, "the agent's processes did not end within %d s", KILL_MS / 1000);
+    if (j->alone)
+        (void)waitpid(j->ancestor_pid, NULL, 0);
+    j->init_pid = j->ancestor_pid = 0;
+    j->frozen = j->stopped = false;
+    drop_cgroup(j);
+    return true;
+}
+
 bool jail_kill(struct jail *jail, struct err *e)
 {
     struct pollfd p = {.fd = jail->init_pidfd, .events = POLLIN};
     long long until = now_ms() + KILL_MS;
     int n = 0;
 
+    if (jail->tier == JAIL_TIER_B)
+        return jail->ancestor_pid <= 0 || kill_host(jail, e);
     if (jail->init_pid <= 0)
         return true;
     stop_before_kill(jail);
@@ -185,10 +217,10 @@ void jail_close(struct jail *jail)
     int *all[] = {&jail->init_pidfd, &jail->requests, &jail->control,  &jail->release,
                   &jail->listener,   &jail->ns_user,  &jail->ns_mount, &jail->tcp4,
                   &jail->tcp6,       &jail->udp4,     &jail->udp6,     &jail->pty,
-                  &jail->kept,       &jail->inward};
+                  &jail->kept,       &jail->inward,   &jail->gone,     &jail->scope};
     struct err ignored;
 
-    if (jail->init_pid > 0)
+    if (jail->init_pid > 0 || jail->ancestor_pid > 0)
         (void)jail_kill(jail, &ignored); /* what it could not end dies when the keeper does */
     drop_cgroup(jail);
     for (size_t i = 0; i < ARRAY_LEN(all); i++)

@@ -12,6 +12,10 @@
  *      filter of filter.h, own session. It waits before its only execve() until
  *      jail_release().
  *
+ * Where user namespaces are not to be had there is tier B (plan.tier): the host's own
+ * namespaces, the same J and A, and in place of the walls Landlock, more of seccomp, and a
+ * supervisor that carries out what those cannot judge. Its processes: host.h.
+ *
  * The caller must be single threaded and the parent of J for as long as the jail lives.
  * Every descriptor in struct jail belongs to the caller, is close-on-exec, and is closed
  * by jail_close() unless the caller took it away with fd_take().
@@ -73,7 +77,22 @@ enum jail_traps {
      * where path sockets are judged there are none. Streams and SOCK_SEQPACKET are connected first.
      */
     TRAP_DATAGRAM = 1 << 4,
+    /*
+     * Tier B: what namespaces hold in tier A. Datagram sockets of the internet, listen and
+     * inotify_add_watch wait for the supervisor; what reaches other processes of the user and no
+     * other control covers is refused (refuse_host.def).
+     */
+    TRAP_HOST = 1 << 5,
 };
+
+/* How a jail holds. */
+enum jail_tier {
+    JAIL_TIER_A, /* namespaces, a private root, Landlock and seccomp */
+    JAIL_TIER_B, /* the host's namespaces: Landlock, seccomp, and the supervisor */
+};
+
+/* Tier B needs the scopes of Landlock ABI 6 (Linux 6.12). */
+#define JAIL_TIER_B_LANDLOCK 6
 
 /*
  * A file with this content, shown read-only at `path` (absolute, clean) over what stands there, or
@@ -157,6 +176,15 @@ struct jail_plan {
 
     struct jail_limits limits;
     enum jail_cgroup_use cgroup;
+
+    enum jail_tier tier;
+    /* Tier B alone: */
+    const char *scratch; /* absolute: the agent's own folder in place of /tmp. The caller makes it;
+                            it is removed when the jail is over */
+    void (*become)(void *arg); /* run by the agent's ancestor, which is the supervisor's place:
+                                  to execute it. Does not return. NULL: it only waits */
+    void *become_arg;
+
     int min_landlock; /* refuse a host with a lower Landlock ABI; 0: none is asked for */
 };
 
@@ -176,7 +204,12 @@ struct jail_event {
 };
 
 struct jail {
-    pid_t init_pid; /* J and A as the caller's pid namespace counts them */
+    enum jail_tier tier;
+    pid_t ancestor_pid; /* tier B: child of the caller, parent of J's guard; -1 in tier A */
+    bool alone;         /* tier B: no supervisor's place was asked for; the ancestor only waits */
+    int gone;           /* tier B: hangs up when no process of the jail is left */
+    int scope;          /* tier B: memfd with what the agent may see and change; see host.h */
+    pid_t init_pid;     /* J and A as the caller's pid namespace counts them */
     pid_t agent_pid;
     int init_pidfd;
     int control;                /* poll for reading, then jail_next_event() until JAIL_EVENT_NONE */
@@ -197,6 +230,10 @@ struct jail {
     bool stopped; /* frozen by signals, because there is no cgroup */
     char cgroup_name[JAIL_SESSION_MAX + 32];
 };
+
+/* Whether the plan hides something inside of what may be read; in tier B every open must then be
+ * trapped, as Landlock cannot say so. False: *e. */
+bool jail_hides_inside(const struct jail_plan *plan, bool *hides, struct err *e);
 
 /*
  * Starts J and A; A waits. On failure nothing is left behind, every descriptor in *jail is

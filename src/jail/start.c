@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "jail/cgroup.h"
 #include "jail/clock.h"
+#include "jail/host.h"
 #include "jail/init.h"
 #include "jail/jail.h"
 #include "jail/plan.h"
@@ -24,7 +25,10 @@
 
 static void empty(struct jail *j)
 {
-    *j = (struct jail){.init_pid = -1,
+    *j = (struct jail){.ancestor_pid = -1,
+                       .gone = -1,
+                       .scope = -1,
+                       .init_pid = -1,
                        .agent_pid = -1,
                        .init_pidfd = -1,
                        .control = -1,
@@ -117,6 +121,15 @@ static void take_sockets(struct jail *j, struct wire_in *in)
             *to[i] = fd_take(&in->fds[next++]);
 }
 
+/* J of tier B, which lives: G does not reap it before it has seen its end, and then it ends too. */
+static bool take_init(struct jail *j, pid_t pid, struct err *e)
+{
+    j->init_pid = pid;
+    j->init_pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    return (j->init_pidfd >= 0 && fcntl(j->init_pidfd, F_SETFD, FD_CLOEXEC) == 0) ||
+           err_sys(e, EX_HOST, "the jail's init");
+}
+
 struct progress {
     bool armed, ready;
 };
@@ -145,7 +158,7 @@ static bool take_start_message(struct jail *j, struct wire_in *in, struct progre
         return true;
     case WIRE_READY:
         p->ready = true;
-        return true;
+        return j->tier == JAIL_TIER_A || take_init(j, in->sender, e);
     default:
         return err_set(e, EX_ROLE, "the jail's init sent message %u while starting", in->msg.type);
     }
@@ -194,8 +207,9 @@ static bool make_ways(struct ways *w, bool inward, struct err *e)
 /* J makes the network meanwhile. */
 static bool help_init(const struct jail_plan *plan, struct jail *j, struct err *e)
 {
-    if (!open_namespace(j->init_pid, "user", &j->ns_user, e) ||
-        !open_namespace(j->init_pid, "mnt", &j->ns_mount, e) || !userns_write_maps(j->init_pid, e))
+    if (plan->tier == JAIL_TIER_A && (!open_namespace(j->init_pid, "user", &j->ns_user, e) ||
+                                      !open_namespace(j->init_pid, "mnt", &j->ns_mount, e) ||
+                                      !userns_write_maps(j->init_pid, e)))
         return false;
     make_cgroup(plan, j);
     return wire_send(j->control, WIRE_GO, 0, NULL, &j->cgroup, j->cgroup >= 0 ? 1 : 0) ||
@@ -218,9 +232,26 @@ static bool blame_init(struct jail *j, struct err *e)
     return false;
 }
 
+/* The first process: J, or in tier B its ancestor. */
+static bool make_process(struct start *s, struct host *h, struct jail *j, struct err *e)
+{
+    if (s->plan->tier == JAIL_TIER_A) {
+        j->init_pid = clone_init(s, &j->init_pidfd);
+        if (j->init_pid < 0)
+            userns_explain(errno, e);
+        return j->init_pid > 0;
+    }
+    if (!host_prepare(h, s->plan, j, e))
+        return false;
+    s->host = h;
+    j->ancestor_pid = host_fork(s);
+    return j->ancestor_pid > 0 || err_sys(e, EX_HOST, "starting the agent's ancestor");
+}
+
 static bool start(const struct jail_plan *plan, struct jail *j, struct err *e)
 {
-    struct start s = {.plan = plan};
+    struct start s = {.plan = plan, .cgroup = -1};
+    struct host host = {.terminal = -1, .gone = -1};
     struct ways w;
     bool made = make_ways(&w, plan->npublished > 0, e);
 
@@ -232,16 +263,13 @@ static bool start(const struct jail_plan *plan, struct jail *j, struct err *e)
     s.requests = w.requests[1];
     s.released = w.release[0];
     s.inward = w.inward[1];
-    if (made) {
-        j->init_pid = clone_init(&s, &j->init_pidfd);
-        if (j->init_pid < 0)
-            userns_explain(errno, e);
-    }
+    made = made && make_process(&s, &host, j, e);
+    host_release(&host);
     mem_auto_close(&s.control);
     mem_auto_close(&s.requests);
     mem_auto_close(&s.released);
     mem_auto_close(&s.inward);
-    if (j->init_pid < 0)
+    if (!made)
         return false;
     return help_init(plan, j, e) ? wait_for_start(j, e) : blame_init(j, e);
 }
@@ -249,6 +277,8 @@ static bool start(const struct jail_plan *plan, struct jail *j, struct err *e)
 bool jail_start(const struct jail_plan *plan, struct jail *jail, struct err *e)
 {
     empty(jail);
+    jail->tier = plan->tier;
+    jail->alone = plan->become == NULL;
     if (!jail_plan_check(plan, e))
         return false;
     if (start(plan, jail, e))

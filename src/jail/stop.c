@@ -46,20 +46,27 @@ static bool parse_stat(const char *text, struct process *p)
     return true;
 }
 
-static bool read_process(int proc, const char *name, struct process *p)
+static bool is_ours(const struct stop *s, pid_t pid)
+{
+    return pid > 1 && (!s->host || (pid != s->own && kill(pid, 0) == 0));
+}
+
+static bool read_process(const struct stop *s, const char *name, struct process *p)
 {
     char path[32], text[1024];
     AUTO_CLOSE int fd = -1;
     ssize_t n;
 
+    p->pid = (pid_t)strtol(name, NULL, 10);
+    if (!is_ours(s, p->pid))
+        return false;
     snprintf(path, sizeof(path), "%.20s/stat", name);
-    fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+    fd = openat(s->proc, path, O_RDONLY | O_CLOEXEC);
     n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
     if (n <= 0)
         return false; /* it ended meanwhile */
     text[n] = '\0';
-    p->pid = (pid_t)strtol(name, NULL, 10);
-    return p->pid > 1 && parse_stat(text, p);
+    return parse_stat(text, p);
 }
 
 static void add(struct listing *l, const struct process *p)
@@ -78,18 +85,18 @@ struct entry { /* linux_dirent64 */
     char name[];
 };
 
-static struct listing list_processes(int proc)
+static struct listing list_processes(const struct stop *s)
 {
     struct listing l = {0};
     char space[16384] __attribute__((aligned(8)));
     long n;
 
-    (void)lseek(proc, 0, SEEK_SET);
-    while ((n = syscall(SYS_getdents64, proc, space, sizeof(space))) > 0) {
+    (void)lseek(s->proc, 0, SEEK_SET);
+    while ((n = syscall(SYS_getdents64, s->proc, space, sizeof(space))) > 0) {
         for (long at = 0; at < n;) {
             const struct entry *d = (const struct entry *)(const void *)(space + at);
             struct process p;
-            if (d->name[0] >= '1' && d->name[0] <= '9' && read_process(proc, d->name, &p))
+            if (d->name[0] >= '1' && d->name[0] <= '9' && read_process(s, d->name, &p))
                 add(&l, &p);
             at += d->size;
         }
@@ -115,7 +122,7 @@ static bool is_stopped(const struct process *p)
 
 static int count(const struct stop *s, bool (*which)(const struct process *))
 {
-    struct listing l = list_processes(s->proc);
+    struct listing l = list_processes(s);
     int n = 0;
 
     for (size_t i = 0; i < l.n; i++)
@@ -126,7 +133,7 @@ static int count(const struct stop *s, bool (*which)(const struct process *))
 
 static void remember(struct stop *s)
 {
-    struct listing l = list_processes(s->proc);
+    struct listing l = list_processes(s);
 
     s->before = xcalloc(l.n + 1, sizeof(*s->before));
     s->nbefore = 0;
@@ -188,7 +195,7 @@ static bool was_stopped(const struct stop *s, const struct process *p)
 
 void stop_undo(struct stop *s)
 {
-    struct listing l = list_processes(s->proc);
+    struct listing l = list_processes(s);
 
     youngest_first(&l);
     for (size_t i = 0; i < l.n; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stop.h - stopping and counting every process of a pid namespace from its init.
+ * stop.h - stopping and counting every process of a jail from its init.
  *
  * kill(-1, SIGSTOP) reaches all processes under one lock, and fork() refuses to finish while
  * a signal is pending, so nothing slips between. SIGSTOP cannot be caught or ignored.
@@ -18,7 +18,10 @@ struct stopped {
 };
 
 struct stop {
-    int proc; /* O_RDONLY of the namespace's own /proc */
+    int proc;  /* O_RDONLY of the namespace's own /proc */
+    bool host; /* tier B: /proc is the host's; the agent's processes are those that this process
+                  may signal, being in a Landlock domain that scopes signals */
+    pid_t own;
     bool on;
     struct stopped *before; /* those that were stopped already */
     size_t nbefore;

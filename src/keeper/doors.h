@@ -2,8 +2,9 @@
 /*
  * doors.h - listeners on the host's loopback for the ports that a session publishes.
  *
- * They are opened before the agent starts, so that a port that is taken is an error at the start and
- * nothing that surprises later. The gate serves them; the keeper only opens them and hands them over.
+ * They are opened before the agent starts, so that a port that is taken is an error at the start
+ * and nothing that surprises later. The gate serves them; the keeper only opens them and hands them
+ * over.
  */
 #ifndef BELAY_KEEPER_DOORS_H
 #define BELAY_KEEPER_DOORS_H

@@ -8,6 +8,7 @@
 #include "judge/judge.h"
 #include "keeper/confine.h"
 #include "keeper/session.h"
+#include "keeper/tier.h"
 #include "kern/kern.h"
 #include "policy/undo.h"
 #include "record/record.h"
@@ -189,7 +190,7 @@ static bool start_jail(struct keeper *k, int tty, struct err *e)
         if (tcgetattr(tty, &termios) == 0)
             p.termios = &termios;
     }
-    if (!jail_start(&p, &k->jail, e))
+    if (!tier_start(k, &p, &a, e))
         return false;
     k->jailed = true;
     refusals_start(&k->refusals, k->jail.kept);
@@ -227,6 +228,7 @@ static bool configure_adapters(struct keeper *k, struct err *e)
 {
     AUTO_CLOSE int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     AUTO_CLOSE int undo = -1;
+    const bool host = k->jail.tier == JAIL_TIER_B;
 
     if (proc < 0)
         return err_sys(e, EX_ROLE, "/proc");
@@ -237,8 +239,9 @@ static bool configure_adapters(struct keeper *k, struct err *e)
         .ns_user = k->jail.ns_user,
         .ns_mount = k->jail.ns_mount,
         .proc = proc,
-        .traps = traps_of(k->o->plan),
-        .verify_exec = k->o->plan->verify_exec || k->o->settings->env_scrub.n > 0,
+        .traps = k->traps,
+        /* In tier B nothing else keeps a program from being exchanged for a hidden one. */
+        .verify_exec = host || k->o->plan->verify_exec || k->o->settings->env_scrub.n > 0,
         .read_env = k->o->plan->verify_env,
         .measure = k->o->plan->measure,
         .undo = undo,
@@ -247,10 +250,19 @@ static bool configure_adapters(struct keeper *k, struct err *e)
         .scrub = k->o->settings->env_scrub.item,
         .nscrub = k->o->settings->env_scrub.n,
         .canaries = k->canaries.path,
-        .ncanaries = k->canaries.n,
+        .ncanaries = host ? 0 : k->canaries.n, /* nothing can be shown in a place of the host's */
+        .host = host,
+        .mute_reads = host && (k->o->plan->traps & PLAN_TRAP_READ) == 0,
+        .scope = k->jail.scope,
+        .gate = k->pass_kern,
+        .door4 = host ? tier_port_of(k->jail.tcp4) : 0,
+        .door6 = host ? tier_port_of(k->jail.tcp6) : 0,
+        .ports = k->o->plan->ports,
+        .nports = k->o->plan->nports,
     };
     if (!kern_config_send(k->roles->kern.sock, &c, e))
         return false;
+    mem_auto_close(&k->pass_kern);
     mem_auto_close(&k->jail.listener); /* kern's alone from now on: its end is the listener's */
     if (k->roles->gate.pid == 0)
         return true;
@@ -262,6 +274,7 @@ static bool configure_adapters(struct keeper *k, struct err *e)
     g.tcp6 = k->jail.tcp6;
     g.udp4 = k->jail.udp4;
     g.udp6 = k->jail.udp6;
+    g.kern = k->pass_gate;
     g.credentials = *k->o->credentials;
     g.detect_entropy = k->o->settings->detect_entropy;
     g.detect_names = k->o->settings->detect_names;
@@ -277,6 +290,7 @@ static bool configure_adapters(struct keeper *k, struct err *e)
     doors_close(&k->doors); /* the gate's alone from now on, and so is the way to the jail's init */
     mem_auto_close(&k->jail.inward);
     mem_auto_close(k->o->credentials);
+    mem_auto_close(&k->pass_gate);
     return sent;
 }
 
@@ -382,6 +396,7 @@ static void finish(struct keeper *k)
     arena_release(&k->mem);
     asks_clear(&k->asks);
     free(k->frozen_why);
+    free(k->tier_why);
     if (k->base != NULL)
         event_base_free(k->base);
 }
@@ -417,6 +432,7 @@ static bool run_loop(struct keeper *k, struct err *e)
         return false;
     }
     record_unheld(k);
+    tier_tell(k);
     keeper_record(k, "start", "keeper", k->o->workspace, INT64_MIN, AFTER_START);
     (void)event_base_dispatch(k->base);
     keeper_unwatch(k);
@@ -432,7 +448,7 @@ int keeper_run(const struct keeper_options *o, struct err *e)
     k->o = o;
     k->fault = e;
     k->started = time(NULL);
-    k->alert_pipe = k->agent_pidfd = -1;
+    k->alert_pipe = k->agent_pidfd = k->pass_kern = k->pass_gate = -1;
     k->roles = o->roles;
     k->base = event_base_new();
     if (k->base == NULL)

@@ -22,6 +22,9 @@
 
 struct roles;
 
+/* What jail will do; see tier.h. */
+enum tier_choice { TIER_ANY, TIER_ONLY_A, TIER_ONLY_B };
+
 struct keeper_options {
     const char *id;                                    /* of the session: letters and digits */
     const char *folder;                                /* of the record; exists, mode 0700 */
@@ -32,12 +35,13 @@ struct keeper_options {
     const struct policy *policy;
     const struct plan *plan;
     const struct settings *settings;
-    const char *const *hidden; /* belay's own folders, NULL-terminated: never in the jail */
+    const char *const *hidden;         /* belay's own folders, NULL-terminated: never in the jail */
     const struct published *published; /* servers of the agent's that the host may reach */
     size_t npublished;
-    struct roles *roles;       /* started by roles_start(); taken over */
-    const char *stage;         /* folder of staged work, made by stage_create(); NULL: none */
-    bool quiet;                /* no notices on standard error but errors */
+    struct roles *roles; /* started by roles_start(); taken over */
+    const char *stage;   /* folder of staged work, made by stage_create(); NULL: none */
+    enum tier_choice tier;
+    bool quiet; /* no notices on standard error but errors */
 };
 
 /* Runs the session to its end. Returns the exit code: the agent's own, 128 + signal, or one of

@@ -123,6 +123,33 @@ bool role_start(struct role_child *r, enum role role, const int *peers, size_t n
     return true;
 }
 
+bool role_seat_make(struct role_seat *s, enum role role, int peer, struct err *e)
+{
+    *s = (struct role_seat){.role = role, .parent = getpid(), .keeper = {-1, -1}, .peer = peer};
+    return frame_pair(s->keeper, e);
+}
+
+void role_become(const struct role_seat *s)
+{
+    child(s->role, s->keeper[1], &s->peer, 1, s->parent);
+}
+
+bool role_seat_taken(struct role_seat *s, struct role_child *r, pid_t pid, struct err *e)
+{
+    *r = (struct role_child){.role = s->role, .pidfd = -1, .sock = -1};
+    mem_auto_close(&s->keeper[1]);
+    if (pid <= 0) {
+        mem_auto_close(&s->keeper[0]);
+        return true;
+    }
+    r->pid = pid;
+    r->sock = fd_take(&s->keeper[0]);
+    r->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (r->pidfd < 0)
+        return err_sys(e, EX_ROLE, "the %s cannot be watched", role_name(s->role));
+    return fd_set_cloexec(r->pidfd, true);
+}
+
 /* Why it failed, and the exit code that fits, if it names one. */
 static int failed_text(struct frame_in *f, struct buf *text)
 {
@@ -223,12 +250,14 @@ bool roles_start(struct roles *r, struct err *e)
     __attribute__((cleanup(links_close))) struct links l;
     struct role_child none = {.pidfd = -1, .sock = -1};
 
-    *r = (struct roles){none, none, none};
+    *r = (struct roles){none, none, none, -1};
     if (links_make(&l, e) &&
         role_start(&r->judge, ROLE_JUDGE, (int[]){l.judge_kern, l.judge_gate}, 2, e) &&
         role_start(&r->kern, ROLE_KERN, &l.kern_judge, 1, e) &&
-        role_start(&r->gate, ROLE_GATE, &l.gate_judge, 1, e))
+        role_start(&r->gate, ROLE_GATE, &l.gate_judge, 1, e)) {
+        r->kern_judge = fd_take(&l.kern_judge);
         return true;
+    }
     roles_end(r);
     return false;
 }
@@ -242,6 +271,7 @@ void roles_end(struct roles *r)
             (void)kill(all[i]->pid, SIGKILL);
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         role_end(all[i]);
+    mem_auto_close(&r->kern_judge);
 }
 
 void role_end(struct role_child *r)

@@ -30,6 +30,7 @@ bool role_start(struct role_child *r, enum role role, const int *peers, size_t n
 /* The roles of a session, started together; the sockets between them are already theirs. */
 struct roles {
     struct role_child judge, kern, gate;
+    int kern_judge; /* kern's end of its way to the judge, for another kern; see role_become() */
 };
 
 /* Starts all three. They wait for their CONFIG, so this can be done before anything is known of the
@@ -37,6 +38,22 @@ struct roles {
 bool roles_start(struct roles *r, struct err *e);
 /* Ends those that run, all at once, and reaps them. */
 void roles_end(struct roles *r);
+
+/*
+ * A role that is not started here but in a process that somebody else forks: make a seat, fork,
+ * and there take it with role_become(); here say what became of it.
+ */
+struct role_seat {
+    enum role role;
+    pid_t parent;  /* who made the seat, and stays the role's parent */
+    int keeper[2]; /* [0] stays here */
+    int peer;      /* not owned */
+};
+bool role_seat_make(struct role_seat *s, enum role role, int peer, struct err *e);
+/* Turns this process into the role. */
+_Noreturn void role_become(const struct role_seat *s);
+/* The process of the seat, a child of this one; 0: there is none. Fills *r. */
+bool role_seat_taken(struct role_seat *s, struct role_child *r, pid_t pid, struct err *e);
 
 /* Waits for the answer to CONFIG: READY, or FAILED with its text, or the role's death. */
 bool role_await_ready(struct role_child *r, int timeout_ms, struct err *e);

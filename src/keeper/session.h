@@ -46,6 +46,10 @@ struct keeper {
     struct trust trust;       /* where the policy opens connections */
     struct jail jail;
     bool jailed;
+    unsigned traps; /* of the jail: in tier B more than the plan's */
+    int pass_kern,
+        pass_gate;  /* tier B: ends of the way from kern to the gate, until they have them */
+    char *tier_why; /* tier B: why */
     int agent_pidfd;
     struct event *jail_io;
     int agent_status; /* waitpid() status of the agent, valid with agent_ended */

@@ -13,10 +13,13 @@
  * bind makes a name in a folder, which is judged like any other that is made; other addresses
  * are not, as they are the agent's own in its network namespace.
  *
+ * In tier B the network is the host's, and what is connected to and bound is net.h's to say.
+ *
  * kern never blocks: the socket is made non-blocking for the moment of the call, and asked
  * again later.
  */
 #include "base/fd.h"
+#include "kern/net.h"
 #include "kern/plan.h"
 
 #include <arpa/inet.h>
@@ -33,21 +36,6 @@
 #include <unistd.h>
 
 #define UNIX_PATH offsetof(struct sockaddr_un, sun_path)
-
-union address {
-    struct sockaddr any;
-    struct sockaddr_in in4;
-    struct sockaddr_in6 in6;
-    struct sockaddr_un un;
-    struct sockaddr_storage room;
-};
-
-struct connect {
-    union address to;
-    socklen_t n;
-    int domain;
-    bool started; /* in progress: wait until it is writable */
-};
 
 static int take_socket(struct request *r)
 {
@@ -147,13 +135,26 @@ static int take_arguments(struct request *r)
     return error != 0 ? error : take_socket(r);
 }
 
+/* Tier B: the network is the host's. */
+static bool is_host(const struct request *r)
+{
+    return (r->kern->config.traps & TRAP_HOST) != 0;
+}
+
+static bool is_internet(const struct request *r)
+{
+    return r->connect->domain == AF_INET || r->connect->domain == AF_INET6;
+}
+
 static enum step prepare(struct request *r)
 {
     int error = take_arguments(r);
 
+    if (error == 0 && is_host(r) && net_is_names(r->connect))
+        return answer_result(r, net_names_connect(r->connect));
     if (error == 0 && r->connect->domain == AF_UNIX)
         error = check_unix(r);
-    else if (error == 0)
+    else if (error == 0 && !is_host(r))
         note_internet(r);
     return error != 0 ? answer_error(r, -error) : STEP_JUDGE;
 }
@@ -205,6 +206,11 @@ static enum step act(struct request *r)
         if (!place_unmoved(&r->kern->view, &r->at))
             return STEP_AGAIN;
         aim_at_object(r);
+    } else if (is_host(r) && is_internet(r)) {
+        int wrong = net_aim(r);
+
+        if (wrong != 0)
+            return wrong == -EAGAIN ? STEP_LATER : answer_error(r, -wrong);
     }
     int error = connect_now(r, &block);
     if (block && error == -EAGAIN) /* a path socket whose queue is full */
@@ -244,6 +250,10 @@ static enum step prepare_bind(struct request *r)
 {
     int error = take_arguments(r);
 
+    if (error == 0 && is_host(r) && net_is_names(r->connect))
+        return answer_result(r, net_names_bind(r->connect));
+    if (error == 0 && is_host(r) && is_internet(r))
+        error = net_narrow(r);
     if (error == 0)
         error = find_name(r);
     return error != 0 ? answer_error(r, -error) : STEP_JUDGE;

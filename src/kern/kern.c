@@ -11,8 +11,10 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -81,6 +83,16 @@ static const struct bpf_rule calls[] = {
     CALL(process_vm_writev),
 };
 
+/* Besides, in tier B. */
+static const struct bpf_rule host_calls[] = {
+    CALL_IF(socketpair, 0, BPF_INT, AF_UNIX),
+    CALL_IF(getsockopt, 1, BPF_INT, IPPROTO_IPV6), /* V6ONLY */
+    CALL(getsockname),
+    CALL(listen),
+    CALL(inotify_add_watch),
+    CALL_IF(kill, 1, BPF_INT, 0), /* is it one of the agent's? */
+};
+
 struct kern_role {
     int keeper, judge;
     struct kern_config config;
@@ -113,7 +125,7 @@ static bool only_read_proc(struct kern_config *c, struct err *e)
     AUTO_CLOSE int tree =
         open_tree(c->proc, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 
-    if (tree < 0 && geteuid() != 0)
+    if (tree < 0 && (geteuid() != 0 || c->host)) /* in tier B Landlock says the same */
         return true;
     if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) != 0)
         return err_sys(e, EX_HOST, "kern: a read-only view of /proc");
@@ -147,13 +159,17 @@ static bool send_simple(int sock, enum message m, const char *text)
 
 bool kern_confine(const struct kern_config *c, struct err *e)
 {
+    struct bpf_rule rules[ARRAY_LEN(calls) + ARRAY_LEN(host_calls)];
+    const size_t n = ARRAY_LEN(calls) - (c->nscrub == 0 ? 1 : 0);
     const struct confine role = {
         .name = "belay-kern",
-        .rules = calls,
-        .nrules = ARRAY_LEN(calls) - (c->nscrub == 0 ? 1 : 0),
-        .caps = 1ull << CAP_SYS_PTRACE,
+        .rules = rules,
+        .nrules = n + (c->host ? ARRAY_LEN(host_calls) : 0),
+        .caps = c->host ? 0 : 1ull << CAP_SYS_PTRACE,
     };
 
+    memcpy(rules, calls, n * sizeof(calls[0]));
+    memcpy(rules + n, host_calls, sizeof(host_calls));
     return confine_role(&role, e);
 }
 

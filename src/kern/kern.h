@@ -21,6 +21,7 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define KERN_UNDO_FILES_MAX 1000000
@@ -42,6 +43,14 @@ struct kern_config {
     size_t nscrub;
     const char **canaries; /* paths of decoys: canary.h */
     size_t ncanaries;
+    /* tier B (jail/host.h), where kern is an ancestor of the agent and joins nothing */
+    bool host;
+    bool mute_reads;       /* every open is trapped for the scope's sake: reads are not judged */
+    int scope;             /* what the agent may see and change */
+    int gate;              /* where connections are announced; -1: there is no gate */
+    uint16_t door4, door6; /* the gate's listeners on the loopback; 0: none */
+    const uint16_t *ports; /* loopback ports of the host that the policy names */
+    size_t nports;
 };
 
 #define KERN_SCRUB_MAX    256

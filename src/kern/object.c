@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,13 @@ static const char *skip_task(const char *rest)
     return slash != NULL ? slash + 1 : "";
 }
 
+/* In tier B the procfs is the host's. kern's Landlock domain lets it signal the agent's processes
+ * and belay's next to them, and no others. */
+static bool is_agents(const struct kern *k, pid_t pid)
+{
+    return k->scope.n == 0 || kill(pid, 0) == 0;
+}
+
 static enum object_class proc_class(struct request *r, const struct place *p, bool write)
 {
     pid_t pid;
@@ -82,8 +90,10 @@ static enum object_class proc_class(struct request *r, const struct place *p, bo
     if (pid == request_who(r)->inner_tgid)
         return !write || listed(name, own_writable, ARRAY_LEN(own_writable)) ? OBJECT_FREE
                                                                              : OBJECT_REFUSED;
-    return !write && listed(name, others_readable, ARRAY_LEN(others_readable)) ? OBJECT_FREE
-                                                                               : OBJECT_REFUSED;
+    return !write && is_agents(r->kern, pid) &&
+                   listed(name, others_readable, ARRAY_LEN(others_readable))
+               ? OBJECT_FREE
+               : OBJECT_REFUSED;
 }
 
 static bool is_pipe(int fd)

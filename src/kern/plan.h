@@ -14,6 +14,8 @@
  *   mkdir, mknod, symlink  ask create, make the entry with the task's umask
  *   chmod, chown, utime, truncate, xattr  resolve to the object; ask write; change that object
  *   connect, bind  see connect.c
+ *   listen, socket  see net.h
+ *   inotify   see inotify.c
  *   nosys     ENOSYS: a caller of so new a call must be ready for a kernel without it
  */
 #ifndef BELAY_KERN_PLAN_H
@@ -23,7 +25,7 @@
 
 extern const struct plan plan_exec, plan_open, plan_unlink, plan_rename, plan_link, plan_mkdir,
     plan_mknod, plan_symlink, plan_chmod, plan_chown, plan_utime, plan_truncate, plan_xattr,
-    plan_connect, plan_bind, plan_nosys;
+    plan_connect, plan_bind, plan_listen, plan_socket, plan_inotify, plan_nosys;
 
 /* The trap with this number, NULL if kern has no plan for it. */
 const struct trap *plan_find(int nr);

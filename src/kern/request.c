@@ -99,6 +99,7 @@ void request_clear(struct request *r)
     r->checks = NULL;
     r->nchecks = r->room = r->sent = r->answered = 0;
     r->worst = OUTCOME_ALLOW;
+    r->outside = false;
     r->first_path = r->second_path = NULL;
 }
 
@@ -111,6 +112,19 @@ void request_end(struct request *r)
 char *request_strdup(struct request *r, const char *s)
 {
     return arena_strndup(&r->arena, s, strlen(s));
+}
+
+static enum scope_access wanted_for(enum verb verb)
+{
+    return verb == VERB_WRITE || verb == VERB_CREATE || verb == VERB_DELETE ? SCOPE_CHANGE
+                                                                            : SCOPE_READ;
+}
+
+/* A memfd has no place. What is executed from one was written by the agent. */
+void request_within(struct request *r, const char *path, enum scope_access wanted)
+{
+    if (strncmp(path, "/memfd:", 7) != 0)
+        r->outside |= !scope_allows(&r->kern->scope, path, wanted);
 }
 
 struct action *request_check(struct request *r, enum verb verb, enum resource_kind kind,
@@ -128,6 +142,8 @@ struct action *request_check(struct request *r, enum verb verb, enum resource_ki
     }
     struct action *a = &r->checks[r->nchecks++];
     action_init(a, verb, kind, str_of(request_strdup(r, resource)));
+    if (resource[0] == '/')
+        request_within(r, resource, wanted_for(verb));
     a->pid = request_who(r)->tgid;
     a->parent = r->who.parent;
     return a;

@@ -18,6 +18,7 @@
 #include "jail/uapi.h"
 #include "kern/kern.h"
 #include "kern/resolve.h"
+#include "kern/scope.h"
 #include "kern/tracee.h"
 #include "policy/action.h"
 
@@ -30,6 +31,18 @@
 #define ROUNDS_MAX   6          /* fresh starts of one call */
 #define LARGE_BYTES  (1u << 20) /* a request that holds more memory is large */
 #define LARGE_MAX    8          /* so many at a time */
+
+#define NET_SERVERS_MAX 4096
+
+/* The internet of tier B; see net.h. */
+struct net {
+    int gate;              /* -1: no way out */
+    uint16_t door4, door6; /* where the gate listens; 0: it does not */
+    const uint16_t *ports; /* services of the host's loopback that the policy names */
+    size_t nports;
+    ino_t servers[NET_SERVERS_MAX]; /* sockets that the agent listens on; the oldest give way */
+    size_t nservers;
+};
 
 struct kern;
 struct exec;
@@ -75,6 +88,7 @@ struct request {
     uint64_t *undo;      /* of each check, the event that asks for a copy; NULL: none does */
     bool again;          /* some are to be sent once more */
     uint32_t first;      /* frame id of the first check; the others follow */
+    bool outside;        /* it is about what the agent may not see or change at all: EACCES */
     enum outcome worst;  /* of the verdicts so far */
     uint32_t mark;       /* frame id of the check whose verdict wants marks told, 0: none */
     uint64_t due;        /* ms: when HELD or LATER ends */
@@ -97,6 +111,8 @@ struct request {
 struct kern {
     struct kern_config config;
     struct view view;
+    struct scope scope; /* tier B; empty in tier A */
+    struct net net;
     int keeper, judge;
     struct event_base *base;
     struct event *on_call, *on_keeper, *on_judge, *on_judge_room, *on_child, *on_tick, *on_canary;
@@ -142,6 +158,8 @@ struct action *request_check(struct request *r, enum verb verb, enum resource_ki
                              const char *resource);
 /* A check on a file, with the operation's name. False: too many. */
 bool request_file_check(struct request *r, enum verb verb, const char *path, const char *op);
+/* What no rule can give: marks the request when the path is beyond the scope. */
+void request_within(struct request *r, const char *path, enum scope_access wanted);
 char *request_strdup(struct request *r, const char *s);
 
 /* Argument `i` of the call. */

@@ -78,6 +78,8 @@ static enum step prepare_once(struct request *r)
     }
     if (r->nchecks > 0 && r->who.tgid == 0)
         return answer_error(r, ESRCH);
+    if (r->outside)
+        return answer_error(r, EACCES);
     if (!affordable(r))
         return answer_error(r, EAGAIN);
     if (r->nchecks == 0) {
@@ -373,6 +375,21 @@ static void close_all(struct kern *k)
     if (k->signals >= 0)
         (void)close(k->signals);
     view_close(&k->view);
+    scope_release(&k->scope);
+}
+
+static bool open_host(struct kern *k, struct err *e)
+{
+    const struct kern_config *c = &k->config;
+
+    if (c->gate >= 0 && !fd_set_nonblock(c->gate))
+        return err_sys(e, EX_FAIL, "kern: the gate's socket");
+    k->net.gate = c->gate;
+    k->net.door4 = c->door4;
+    k->net.door6 = c->door6;
+    k->net.ports = c->ports;
+    k->net.nports = c->nports;
+    return scope_load(&k->scope, c->scope, e);
 }
 
 static void on_canary(evutil_socket_t fd, short what, void *arg)
@@ -401,6 +418,8 @@ static bool open_all(struct kern *k, struct err *e)
     }
     if (!fd_set_nonblock(k->judge))
         return err_sys(e, EX_FAIL, "kern: the judge's socket");
+    if (k->config.host && !open_host(k, e))
+        return false;
     return open_listener(k, e) && open_signals(k, e) && open_events(k, e) && watch_canaries(k, e);
 }
 
@@ -421,6 +440,7 @@ int kern_serve(const struct kern_config *c, int keeper, int judge,
     k->judge = judge;
     k->err = e;
     k->signals = k->view.self_fd = k->view.root = -1;
+    k->net.gate = -1;
     k->next_id = 1;
     bool ok =
         undo_open(&undo, c) && open_all(k, e) && ready(ctx, e) && event_base_dispatch(k->base) >= 0;

@@ -58,6 +58,7 @@ enum message_tag {
     MSG_TAG_STARTED = 17,   /* STATUS_IS: seconds since 1970 */
     MSG_TAG_PROCESSES = 18, /* STATUS_IS: processes of the agent now */
     MSG_TAG_MARKS = 19,     /* MARKS: numbers of 8 bytes, little endian (src/detect/marks.h) */
+    MSG_TAG_LOCAL = 25,     /* PASS: the local port from which the connection will come */
     /* NOTE: see gate.h */
     NOTE_TAG_UP = 33,
     NOTE_TAG_DOWN = 34,

@@ -3,6 +3,7 @@
 
 Only the standard library. Every wait is bounded; every process started is ended by its pid.
 """
+import functools
 import json
 import os
 import shutil
@@ -13,11 +14,24 @@ import tempfile
 import time
 
 BELAY = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build/belay")
+TIER = os.environ.get("BELAY_TEST_TIER")  # "b": every run is held without namespaces
 WAIT = 30  # seconds that anything may take before it counts as hung
 
 
 class Skip(Exception):
     pass
+
+
+def tier_b_lacks(reason):
+    """Marks a test of what tier B cannot hold: there it is skipped, by name."""
+    def mark(test):
+        @functools.wraps(test)
+        def run(rope):
+            if TIER == "b":
+                raise Skip("tier B: " + reason)
+            test(rope)
+        return run
+    return mark
 
 
 class Rope:
@@ -66,6 +80,8 @@ class Rope:
         kw.setdefault("stdout", subprocess.PIPE)
         kw.setdefault("stderr", subprocess.PIPE)
         kw.setdefault("text", True)
+        if TIER and args[0] == "run":
+            args = ("run", "--tier", TIER, *args[1:])
         p = subprocess.Popen([BELAY, *args], **kw)
         self.children.append(p)
         return p

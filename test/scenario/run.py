@@ -3,7 +3,7 @@
 import os
 import signal
 
-from rope import Skip, check, main
+from rope import check, main, Skip, TIER
 
 
 def exit_codes_are_the_agents_own(rope):
@@ -104,7 +104,8 @@ def belay_is_invisible_from_inside(rope):
     p = rope.sh("ls /proc | grep -c '^[0-9]'; cat /proc/1/environ; ls -la %s %s; ls /run" %
                 (rope.runtime, rope.state))
     check("record.jsonl" not in p.stdout and ".sock" not in p.stdout, p.stdout)
-    check(int(p.stdout.split()[0]) < 8, p.stdout)
+    if TIER != "b":  # there the host's processes can be counted
+        check(int(p.stdout.split()[0]) < 8, p.stdout)
 
 
 def inherited_descriptors_are_closed(rope):

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from rope import alive, check, find_processes, main, wait_for
+from rope import TIER, Skip, alive, check, find_processes, main, wait_for
 
 TICKER = "while :; do echo x >> %s; sleep 0.02; done"
 
@@ -119,7 +119,10 @@ def each_role_stopped_lets_nothing_through(rope):
         time.sleep(1.5)
         check(not os.path.exists(out), "a file was made without the", role)
         check(rope.belay("kill").returncode == 0)
-        os.kill(roles[role], signal.SIGCONT)
+        try:
+            os.kill(roles[role], signal.SIGCONT)
+        except ProcessLookupError:
+            pass  # the keeper has ended it meanwhile
         p.wait(timeout=20)
         os.unlink(tick)
 
@@ -182,6 +185,8 @@ while True:
 
 
 def a_fork_bomb_is_bounded_and_killed(rope):
+    if TIER == "b" and os.geteuid() == 0:
+        raise Skip("tier B: the limit of processes does not hold root")
     config = rope.file("config/belay/belay.yaml", "watch: {processes: 0, execs: {count: 0}}\n"
                                                   "limits: {processes: 400}\n")
     mark = "bomb-%d" % os.getpid()
