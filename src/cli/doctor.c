@@ -20,13 +20,21 @@ static void put_table(struct buf *out, const struct jail_probe *probes, size_t n
     }
 }
 
-static void put_json(struct buf *out, const struct jail_probe *probes, size_t n, bool usable)
+static void put_json(struct buf *out, const struct jail_probe *probes, size_t n, char tier)
 {
+    const char word[] = {tier, '\0'};
+    size_t nlacks;
+    const char *const *lacks = jail_tier_b_lacks(&nlacks);
     struct json j;
 
     json_start(&j, out);
     json_obj(&j, NULL);
-    json_bool(&j, "usable", usable);
+    json_bool(&j, "usable", tier != 0);
+    json_cstr(&j, "tier", word);
+    json_arr(&j, "differs");
+    for (size_t i = 0; tier == 'b' && i < nlacks; i++)
+        json_cstr(&j, NULL, lacks[i]);
+    json_arr_end(&j);
     json_arr(&j, "controls");
     for (size_t i = 0; i < n; i++) {
         json_obj(&j, NULL);
@@ -41,26 +49,38 @@ static void put_json(struct buf *out, const struct jail_probe *probes, size_t n,
     buf_puts(out, "\n");
 }
 
+static void put_verdict(struct buf *out, char tier)
+{
+    size_t n;
+    const char *const *lacks = jail_tier_b_lacks(&n);
+
+    if (tier == 'a')
+        buf_puts(out, "\nbelay can hold an agent on this host (tier A, with namespaces).\n");
+    else if (tier == 0)
+        buf_puts(out, "\nbelay cannot hold an agent on this host: see the lines with NO.\n");
+    else
+        buf_puts(out, "\nbelay can hold an agent on this host without namespaces (tier B). "
+                      "There:\n");
+    for (size_t i = 0; tier == 'b' && i < n; i++)
+        buf_printf(out, "  - %s\n", lacks[i]);
+}
+
 static int examine(bool as_json)
 {
     static struct jail_probe probes[JAIL_PROBES_MAX];
     AUTO_BUF struct buf out = {0};
     size_t n = jail_probe(probes, JAIL_PROBES_MAX);
-    bool usable = true;
+    char tier = jail_probe_tier(probes, n);
 
-    for (size_t i = 0; i < n; i++)
-        usable = usable && (probes[i].ok || !probes[i].required);
     buf_init(&out, 1u << 20);
     if (as_json) {
-        put_json(&out, probes, n, usable);
+        put_json(&out, probes, n, tier);
     } else {
         put_table(&out, probes, n, cli_colour());
-        buf_puts(&out, usable
-                           ? "\nbelay can hold an agent on this host.\n"
-                           : "\nbelay cannot hold an agent on this host: see the lines with NO.\n");
+        put_verdict(&out, tier);
     }
     int code = cli_put(&out);
-    return usable ? code : EX_HOST;
+    return tier != 0 ? code : EX_HOST;
 }
 
 int cmd_doctor(int argc, char **argv)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,7 +15,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -237,6 +240,78 @@ static void check_overlay(struct doctor *d)
          error == 0 ? "overlayfs with userxattr" : strerror(error));
 }
 
+/* In the supervisor's place of tier B: may it look into the agent, and trace it? `arg`: a socket on
+ * which the agent's pid comes and the answer goes. */
+static void try_to_supervise(void *arg)
+{
+    int sock = *(const int *)arg, error = 0;
+    char byte;
+    struct iovec here = {&byte, 1}, there = {&byte, 1}; /* the agent is still a copy of this */
+    pid_t agent = 0;
+
+    if (recv(sock, &agent, sizeof(agent), 0) != (ssize_t)sizeof(agent))
+        _exit(EX_FAIL);
+    if (process_vm_readv(agent, &here, 1, &there, 1, 0) != 1 ||
+        ptrace(PTRACE_SEIZE, agent, NULL, (void *)PTRACE_O_TRACEEXEC) != 0)
+        error = errno;
+    (void)send(sock, &error, sizeof(error), MSG_NOSIGNAL);
+    _exit(EX_OK);
+}
+
+static int ask_supervisor(int sock, pid_t agent)
+{
+    struct pollfd p = {.fd = sock, .events = POLLIN};
+    int error = ECANCELED;
+
+    if (send(sock, &agent, sizeof(agent), MSG_NOSIGNAL) != (ssize_t)sizeof(agent) ||
+        poll(&p, 1, 5000) != 1 || recv(sock, &error, sizeof(error), 0) != (ssize_t)sizeof(error))
+        return ECANCELED;
+    return error;
+}
+
+/* Tier B: the jail, a freeze of it, and tracing from the supervisor's place. */
+static void check_host(struct doctor *d)
+{
+    struct err e = {0};
+    struct jail j;
+    int sv[2], error;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) != 0)
+        return;
+    d->plan.tier = JAIL_TIER_B;
+    d->plan.net = true;
+    d->plan.traps = TRAP_EXEC | TRAP_WRITE | TRAP_CONNECT | TRAP_DATAGRAM | TRAP_HOST;
+    d->plan.cgroup = JAIL_CGROUP_NEVER;
+    d->plan.become = try_to_supervise;
+    d->plan.become_arg = &sv[1];
+    if (make(d, JAIL_PROBE_HOST, &j)) {
+        error = ask_supervisor(sv[0], j.agent_pid);
+        if (error != 0)
+            note(d, JAIL_PROBE_HOST, false, "the supervisor may not trace the agent: %s",
+                 strerror(error));
+        else if (!jail_freeze(&j, &e) || !jail_resume(&j, &e) || !jail_kill(&j, &e))
+            note(d, JAIL_PROBE_HOST, false, "%.500s", e.text);
+        else
+            note(d, JAIL_PROBE_HOST, true, "tier B: Landlock ABI %d, an ancestor that traces",
+                 j.landlock_abi);
+        (void)waitpid(j.ancestor_pid, NULL, 0);
+        jail_close(&j);
+    }
+    (void)close(sv[0]);
+    (void)close(sv[1]);
+}
+
+char jail_probe_tier(const struct jail_probe *probes, size_t n)
+{
+    bool a = true;
+
+    for (size_t i = 0; i < n; i++)
+        a = a && (probes[i].ok || !probes[i].required);
+    if (a)
+        return 'a';
+    return n > JAIL_PROBE_HOST && probes[JAIL_PROBE_HOST].ok ? 'b' : 0;
+}
+
 const char *const *jail_tier_b_lacks(size_t *n)
 {
     static const char *const lacks[] = {
@@ -272,6 +347,7 @@ size_t jail_probe(struct jail_probe *probes, size_t max)
         check_cgroup(&d);
         check_overlay(&d);
     }
+    check_host(&d);
     memcpy(probes, all, n * sizeof(*probes));
     return n;
 }

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* X(id, required, name): what is required must work, or no agent can be run. */
+/* X(id, required, name): what is required must work, or no agent can be run in tier A. */
 #define JAIL_PROBES(X)                           \
     X(NAMESPACES, true, "namespaces and mounts") \
     X(LANDLOCK, false, "Landlock")               \
@@ -23,7 +23,8 @@
     X(TERMINAL, true, "own terminal")            \
     X(CGROUP, false, "stop by cgroup")           \
     X(MEMORY, false, "limit of memory")          \
-    X(OVERLAY, false, "overlay without root")
+    X(OVERLAY, false, "overlay without root")    \
+    X(HOST, false, "hold without namespaces")
 
 /* What an agent in tier B lacks or sees, each in a few words; for doctor, record and start. */
 const char *const *jail_tier_b_lacks(size_t *n);
@@ -40,6 +41,9 @@ struct jail_probe {
     bool required, ok;
     char detail[512]; /* what was found, or the reason and what is lost; one line */
 };
+
+/* Which tier an agent gets on a host with these findings: 'a', 'b', or 0 for none. */
+char jail_probe_tier(const struct jail_probe *probes, size_t n);
 
 /* Fills probes[id] for at most `max` ids; returns how many. */
 size_t jail_probe(struct jail_probe *probes, size_t max);

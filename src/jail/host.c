@@ -49,9 +49,8 @@ static bool check_host(const struct jail_plan *plan, struct err *e)
                        abi, JAIL_TIER_B_LANDLOCK);
     if (plan->stage.path != NULL)
         return err_set(e, EX_HOST, "tier B: staged work needs mounts of its own (--stage)");
-    if (plan->nfiles > 0)
-        return err_set(e, EX_HOST, "tier B: %s cannot be shown in the place of the host's own",
-                       plan->files[0].path);
+    if (plan->nfiles > 0 || plan->kept != NULL)
+        return err_set(e, EX_HOST, "tier B: no file can be shown in the place of the host's own");
     return check_proc(e);
 }
 
@@ -154,7 +153,7 @@ bool host_prepare(struct host *h, const struct jail_plan *plan, struct jail *j, 
 {
     int ways[2];
 
-    *h = (struct host){.terminal = -1, .gone = -1};
+    *h = (struct host)HOST_NONE;
     if (!check_host(plan, e) || !tree_make(&h->tree, plan, e))
         return false;
     for (size_t i = 0; i < h->tree.n; i++) {

@@ -33,6 +33,11 @@ struct host {
     int gone;       /* G's end */
 };
 
+#define HOST_NONE                                        \
+    {                                                    \
+        .tree = {.kept = -1}, .terminal = -1, .gone = -1 \
+    }
+
 /*
  * Makes what is needed before P: the tree, the terminal, the listeners of the gate on the host's
  * loopback, and jail->gone and jail->scope. False: *e says what this host lacks.

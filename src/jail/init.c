@@ -316,7 +316,7 @@ static int join_host(struct start *s, struct tree *t, struct err *e)
         err_sys(e, EX_HOST, "the jail's init");
         give_up(s, e);
     }
-    *t = (struct tree){.n = 0};
+    *t = (struct tree){.kept = -1};
     return s->host->terminal;
 }
 

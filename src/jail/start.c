@@ -251,7 +251,7 @@ static bool make_process(struct start *s, struct host *h, struct jail *j, struct
 static bool start(const struct jail_plan *plan, struct jail *j, struct err *e)
 {
     struct start s = {.plan = plan, .cgroup = -1};
-    struct host host = {.terminal = -1, .gone = -1};
+    struct host host = HOST_NONE;
     struct ways w;
     bool made = make_ways(&w, plan->npublished > 0, e);
 

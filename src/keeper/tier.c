@@ -75,38 +75,54 @@ static char **environment(char *const *envp, const struct plan *plan, const char
  * below /run, are put into the scratch folder, where the agent could change them for itself; the
  * others are not there.
  */
-static bool place_files(struct jail_plan *p, char **env, struct arena *a, struct err *e)
+static int place_file(const char *scratch, const struct jail_file *f, char **env, struct arena *a,
+                      struct err *e)
+{
+    const char *place = arena_printf(a, "%s/.belay-%s", scratch, strrchr(f->path, '/') + 1);
+    int fd = open(place, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, f->mode & 0777);
+
+    if (fd < 0 || !fd_write_all(fd, f->bytes, f->n)) {
+        err_sys(e, EX_HOST, "%s", place);
+        mem_auto_close(&fd);
+        return -1;
+    }
+    for (char **v = env; *v != NULL; v++) {
+        char *value = strchr(*v, '=');
+
+        if (value != NULL && strcmp(value + 1, f->path) == 0)
+            *v = arena_printf(a, "%.*s=%s", (int)(value - *v), *v, place);
+    }
+    return fd;
+}
+
+static bool place_files(struct jail_plan *p, char **env, int *kept, struct arena *a, struct err *e)
 {
     for (size_t i = 0; i < p->nfiles; i++) {
-        const struct jail_file *f = &p->files[i];
-        const char *name = strrchr(f->path, '/') + 1;
-        const char *place = arena_printf(a, "%s/.belay-%s", p->scratch, name);
-
-        if (strncmp(f->path, "/run/", 5) != 0)
+        if (strncmp(p->files[i].path, "/run/", 5) != 0)
             continue;
-        AUTO_CLOSE int fd = open(place, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, f->mode & 0777);
-        if (fd < 0 || !fd_write_all(fd, f->bytes, f->n))
-            return err_sys(e, EX_HOST, "%s", place);
-        for (char **v = env; *v != NULL; v++) {
-            char *value = strchr(*v, '=');
-
-            if (value != NULL && strcmp(value + 1, f->path) == 0)
-                *v = arena_printf(a, "%.*s=%s", (int)(value - *v), *v, place);
-        }
+        int fd = place_file(p->scratch, &p->files[i], env, a, e);
+        if (fd < 0)
+            return false;
+        (void)close(fd);
     }
+    if (p->kept != NULL && (*kept = place_file(p->scratch, p->kept, env, a, e)) < 0)
+        return false;
     p->nfiles = 0;
+    p->kept = NULL;
     return true;
 }
 
-static bool make_scratch(const struct keeper_options *o, struct jail_plan *p, struct arena *a,
-                         struct err *e)
+static bool make_scratch(const struct keeper_options *o, struct jail_plan *p, int *kept,
+                         struct arena *a, struct err *e)
 {
-    p->scratch = arena_printf(a, "/tmp/belay-%s", o->id);
-    if (mkdir(p->scratch, 0700) != 0)
-        return err_sys(e, EX_HOST, "%s: the agent's folder for temporary files", p->scratch);
+    const char *scratch = arena_printf(a, "/tmp/belay-%s", o->id);
+
+    if (mkdir(scratch, 0700) != 0)
+        return err_sys(e, EX_HOST, "%s: the agent's folder for temporary files", scratch);
+    p->scratch = scratch;
     char **env = environment(p->envp, o->plan, p->scratch, a);
     p->envp = env;
-    return place_files(p, env, a, e);
+    return place_files(p, env, kept, a, e);
 }
 
 /* All that mounts and a network of its own would hold is judged. */
@@ -176,11 +192,15 @@ static bool start_host(struct keeper *k, struct jail_plan *p, struct arena *a, s
         return err_set(e, EX_HOST,
                        "tier B: --publish has no meaning: the agent's servers stand on this host's "
                        "own loopback");
-    if (!set_traps(p, e) || !make_way(k, e) || !make_scratch(k->o, p, a, e))
+    AUTO_CLOSE int kept = -1;
+    if (!set_traps(p, e) || !make_way(k, e))
         return false;
-    if (start_with_kern(k, p, e))
+    if (make_scratch(k->o, p, &kept, a, e) && start_with_kern(k, p, e)) {
+        k->jail.kept = fd_take(&kept);
         return true;
-    remove_scratch(p->scratch); /* if no guard got so far as to do it */
+    }
+    if (p->scratch != NULL)
+        remove_scratch(p->scratch); /* if no guard got so far as to do it */
     return false;
 }
 
