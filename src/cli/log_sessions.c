@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "stage/stage.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,6 +21,7 @@ struct entry {
     char id[SESSION_ID_MAX + 1];
     time_t changed;
     off_t size;
+    bool staged; /* what it staged is neither kept nor discarded */
 };
 
 static int by_time(const void *a, const void *b)
@@ -44,6 +46,8 @@ static size_t collect(DIR *dir, const char *folder, struct entry **list)
             *list = xrealloc(*list, size, sizeof(**list));
         }
         (*list)[n] = (struct entry){.changed = st.st_mtim.tv_sec, .size = st.st_size};
+        AUTO_FREE char *session = xasprintf("%s/%s", folder, d->d_name);
+        (*list)[n].staged = stage_exists(session);
         memcpy((*list)[n].id, d->d_name, strlen(d->d_name) + 1); /* short: it is a valid id */
         n++;
     }
@@ -88,9 +92,11 @@ int log_sessions(int argc, char **argv)
             json_cstr(&j, "session", list[i].id);
             json_cstr(&j, "last", when);
             json_int(&j, "bytes", list[i].size);
+            json_bool(&j, "staged", list[i].staged);
             json_obj_end(&j);
         } else {
-            buf_printf(&out, "%-10s %s %10lld bytes\n", list[i].id, when, (long long)list[i].size);
+            buf_printf(&out, "%-10s %s %10lld bytes%s\n", list[i].id, when,
+                       (long long)list[i].size, list[i].staged ? ", staged work" : "");
         }
     }
     if (as_json) {

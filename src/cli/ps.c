@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ps.c - `belay ps`: the running sessions. */
+/* ps.c - `belay ps`: the running sessions, and ended ones whose staged work waits. */
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/staged.h"
 
 #include "base/mem.h"
 #include "policy/message.h"
@@ -89,11 +90,37 @@ static bool ask_status(const char *id, struct frame_in *in, struct status *s, st
     return true;
 }
 
+/* One that has ended, but what it staged is neither kept nor discarded. */
+static void put_staged(struct buf *out, struct json *j, bool as_json, const char *id,
+                       const char *workspace)
+{
+    if (as_json) {
+        json_obj(j, NULL);
+        json_cstr(j, "session", id);
+        json_cstr(j, "state", "staged");
+        json_cstr(j, "workspace", workspace);
+        json_obj_end(j);
+        return;
+    }
+    buf_printf(out, "%-10s %-8s %8s %6s %8s %10s  ", id, "staged", "-", "-", "-", "-");
+    buf_add_safe(out, str_of(workspace), 80);
+    buf_puts(out, "\n");
+}
+
+static bool is_listed(const struct client_sessions *s, const char *id)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->id[i], id) == 0)
+            return true;
+    return false;
+}
+
 static int list(bool as_json)
 {
     AUTO_FREE struct client_sessions *sessions = xcalloc(1, sizeof(*sessions));
     AUTO_FREE struct frame_in *in = xcalloc(1, sizeof(*in));
     AUTO_BUF struct buf out = {0};
+    struct staged_list waiting;
     struct err e = {0};
     struct json j;
 
@@ -117,6 +144,12 @@ static int list(bool as_json)
         else
             put_row(&out, sessions->id[i], &s);
     }
+    if (!staged_each(&waiting, &e))
+        return cli_fail(&e);
+    for (size_t i = 0; i < waiting.n; i++)
+        if (!is_listed(sessions, waiting.list[i].id))
+            put_staged(&out, &j, as_json, waiting.list[i].id, waiting.list[i].workspace);
+    staged_list_release(&waiting);
     if (as_json) {
         json_arr_end(&j);
         buf_puts(&out, "\n");

@@ -141,6 +141,40 @@ bool session_find(const char *kind, int *argc, char ***argv, char id[SESSION_ID_
     return true;
 }
 
+bool staged_each(struct staged_list *l, struct err *e)
+{
+    AUTO_BUF struct buf sessions = {0};
+    char workspace[PATH_MAX];
+    struct timespec when;
+    size_t room = 0;
+
+    *l = (struct staged_list){.n = 0};
+    buf_init(&sessions, PATH_MAX);
+    if (!cli_state_folder(&sessions, e))
+        return false;
+    DIR *d = opendir(buf_cstr(&sessions));
+    for (struct dirent *x; d != NULL && (x = readdir(d)) != NULL;) {
+        if (!client_id_valid(x->d_name) ||
+            !described(buf_cstr(&sessions), x->d_name, STAGE_FOLDER, workspace, &when))
+            continue;
+        if (l->n == room) {
+            room = room == 0 ? 16 : room * 2;
+            l->list = xrealloc(l->list, room, sizeof(*l->list));
+        }
+        l->list[l->n].id = arena_strndup(&l->mem, x->d_name, strlen(x->d_name));
+        l->list[l->n++].workspace = arena_strndup(&l->mem, workspace, strlen(workspace));
+    }
+    if (d != NULL)
+        (void)closedir(d);
+    return true;
+}
+
+void staged_list_release(struct staged_list *l)
+{
+    free(l->list);
+    arena_release(&l->mem);
+}
+
 static bool take_paths(struct staged *x, int argc, char **argv, struct err *e)
 {
     x->paths = arena_alloc(&x->mem, ((size_t)argc + 1) * sizeof(*x->paths));

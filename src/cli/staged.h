@@ -28,6 +28,17 @@ struct staged {
 bool session_find(const char *kind, int *argc, char ***argv, char id[SESSION_ID_MAX + 1],
                   struct buf *folder, struct err *e);
 
+/* All sessions with staged work, running or not. */
+struct staged_list {
+    struct arena mem;
+    struct {
+        const char *id, *workspace;
+    } *list;
+    size_t n;
+};
+bool staged_each(struct staged_list *l, struct err *e);
+void staged_list_release(struct staged_list *l);
+
 /* Session and paths for staged work. `change` as in stage_open(). */
 bool staged_open(struct staged *x, int argc, char **argv, bool change, struct err *e);
 void staged_close(struct staged *x);

@@ -116,7 +116,7 @@ class Rope:
 
     def session(self):
         """Waits for the one running session and returns its id."""
-        return wait_for(lambda: [s["session"] for s in self.sessions() if s["state"] != "starting"],
+        return wait_for(lambda: [s["session"] for s in self.sessions() if s["state"] not in ("starting", "staged")],
                         "a session")[0]
 
     def pending(self):

@@ -90,6 +90,8 @@ def the_workspace_stays_as_it_was(rope):
     check("three" in done.stdout and "\nn\n" in done.stdout, done.stdout)
     check(tree(rope.work) == before, "the workspace changed")
     check("belay keep" in done.stderr and "belay discard" in done.stderr, done.stderr)
+    check([(s["state"], s["workspace"]) for s in rope.sessions()] == [("staged", rope.work)], rope.sessions())
+    check(" staged " in rope.belay("ps").stdout and "staged work" in rope.belay("log", "sessions").stdout)
 
 
 def diff_shows_every_kind_of_change(rope):
