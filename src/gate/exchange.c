@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRIES_MAX = 3, PATH_MAX_ = 4 * HTTP_TARGET_MAX };
+enum { LATE_MAX = 64 * 1024, TRIES_MAX = 3, PATH_MAX_ = 4 * HTTP_TARGET_MAX };
 
 static void poke(struct exchange *x)
 {
@@ -61,18 +61,34 @@ static void release(struct exchange *x)
     free(x);
 }
 
-/* The gate answers by itself. What still comes of the request is not waited for. */
+static void send_answer(struct exchange *x, const struct answer *a)
+{
+    x->is_late = false;
+    x->responded = true;
+    answer_send(x->down, &x->request, a);
+    poke(x);
+}
+
+/* The rest of the request is short, and on its way. */
+static bool is_worth_waiting(const struct exchange *x)
+{
+    return !x->sending.ended && !x->request.expect && !x->request.websocket &&
+           x->request.length <= LATE_MAX && x->sending.total <= LATE_MAX;
+}
+
+/* The gate answers by itself. */
 static void answer(struct exchange *x, unsigned status, struct str rule, struct str reason)
 {
-    const struct answer a = {.status = status, .rule = rule, .reason = reason};
+    const struct answer a = {status, head_copy_str(&x->mem, rule), head_copy_str(&x->mem, reason)};
 
     x->state = EXCHANGE_ANSWERED;
     if (x->up != NULL)
         http_reset(x->up, HTTP_RESET_CANCEL);
     x->response.status = status;
-    x->responded = true;
-    answer_send(x->down, &x->request, &a);
-    poke(x);
+    x->late = a;
+    x->is_late = is_worth_waiting(x);
+    if (!x->is_late)
+        send_answer(x, &a);
 }
 
 /* Nothing more of it is wanted on either side. Releases the exchange. */
@@ -461,6 +477,9 @@ static void on_down_data(void *arg, struct http_stream *s, const void *p, size_t
     (void)arg;
     if (x->state == EXCHANGE_ANSWERED) {
         http_take(s, n);
+        x->sending.total += n;
+        if (x->is_late && !is_worth_waiting(x))
+            send_answer(x, &x->late);
         return;
     }
     flow_data(&x->sending, p, n);
@@ -473,8 +492,11 @@ static void on_down_end(void *arg, struct http_stream *s, const struct http_fiel
     struct exchange *x = http_arg(s);
 
     (void)arg;
-    if (x->state == EXCHANGE_ANSWERED)
+    if (x->state == EXCHANGE_ANSWERED) {
+        if (x->is_late)
+            send_answer(x, &x->late);
         return;
+    }
     flow_end(&x->sending, head_copy_fields(&x->mem, trailers, n), n);
     step(x);
 }

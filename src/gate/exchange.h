@@ -7,7 +7,8 @@
  *   WAITING    for a connection to the server (upstream.h), or for the filters to let out the first
  *              bytes of the body: the head is not sent before
  *   SENT       the request is on its way, or has gone; its answer comes, or comes through
- *   ANSWERED   by the gate: a refusal, or what went wrong
+ *   ANSWERED   by the gate: a refusal, or what went wrong. Many a client takes an answer for an
+ * error that comes while it still sends: a short body is waited for, and dropped.
  *
  * Bodies flow through filters (flow.h). What the server says is passed on as it comes.
  */
@@ -15,6 +16,7 @@
 #define BELAY_GATE_EXCHANGE_H
 
 #include "base/mem.h"
+#include "gate/answer.h"
 #include "gate/creds.h"
 #include "gate/flow.h"
 #include "gate/http_door.h"
@@ -37,10 +39,12 @@ struct exchange {
     struct creds_place place;     /* where it goes, as credentials see it */
     struct creds_finding carries; /* the credential that the head has */
     struct str inject;            /* the one that the verdict puts in; empty: none */
-    bool responded;               /* the head of a final answer went to the agent */
-    bool reused;                  /* the server's connection had served before */
-    bool plain;                   /* the server is not to compress its answer */
-    bool sent;  /* it has gone to a server */
+    struct answer late;           /* to be sent once the request is complete */
+    bool is_late;
+    bool responded; /* the head of a final answer went to the agent */
+    bool reused;    /* the server's connection had served before */
+    bool plain;     /* the server is not to compress its answer */
+    bool sent;      /* it has gone to a server */
     unsigned tries;
     struct flow sending, receiving; /* the request's body; the response's */
     struct filter_context sending_as, receiving_as;

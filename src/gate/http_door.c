@@ -86,7 +86,7 @@ static bool seems_gone(struct http_door *d, int64_t now)
 
     for (const struct exchange *x = d->exchanges; x != NULL; x = x->next)
         judging |= x->state == EXCHANGE_JUDGING;
-    if (!d->link.eof || !judging) {
+    if (!d->link.hung_up || !judging) {
         d->closed_since = 0;
         return false;
     }

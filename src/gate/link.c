@@ -39,9 +39,7 @@ static ssize_t tls_outcome(struct link *l, int r)
 {
     switch (SSL_get_error(l->ssl, r)) {
     case SSL_ERROR_WANT_READ:
-        return IO_AGAIN;
     case SSL_ERROR_WANT_WRITE:
-        l->wants_write = true;
         return IO_AGAIN;
     case SSL_ERROR_ZERO_RETURN:
         return 0;
@@ -132,8 +130,9 @@ static ssize_t read_some(struct link *l)
     if (!l->readable || l->eof || l->lingering || http_blocked(l->http))
         return -1;
     n = take(l);
-    /* A short read has emptied the socket; under TLS, more may lie in OpenSSL. */
-    if (n == IO_AGAIN || (l->ssl == NULL && n > 0 && n < READ_MAX))
+    /* A short read has emptied the socket; under TLS, more may lie in OpenSSL. An end that came
+     * with it is not told of again. */
+    if (n == IO_AGAIN || (l->ssl == NULL && n > 0 && n < READ_MAX && !l->hung_up))
         l->readable = false;
     if (n == IO_AGAIN)
         return -1;
@@ -159,10 +158,8 @@ static ssize_t write_some(struct link *l)
     if (out.n == 0 || l->lingering)
         return -1;
     n = put(l, out);
-    if (n == IO_AGAIN) {
-        l->wants_write = true;
+    if (n == IO_AGAIN)
         return -1;
-    }
     if (n <= 0) {
         fail(l, "connection reset");
         return -1;
@@ -210,20 +207,6 @@ static bool handshake(struct link *l)
     return l->http != NULL;
 }
 
-static void watch(struct link *l)
-{
-    bool full = l->http != NULL && (l->stash.n > 0 || http_blocked(l->http));
-
-    if (!l->eof && !full)
-        event_add(&l->reading, NULL);
-    else
-        event_del(&l->reading);
-    if (l->wants_write)
-        event_add(&l->writing, NULL);
-    else
-        event_del(&l->writing);
-}
-
 static bool all_is_said(struct link *l)
 {
     return l->http == NULL || http_output(l->http).n == 0;
@@ -239,15 +222,13 @@ static void linger(struct link *l)
         (void)SSL_shutdown(l->ssl);
     (void)shutdown(l->fd, SHUT_WR);
     l->lingering = true;
-    event_del(&l->writing);
-    event_add(&l->reading, NULL);
     event_add(&l->linger, &patience);
+    kick(l);
 }
 
 static void end(struct link *l)
 {
-    event_del(&l->reading);
-    event_del(&l->writing);
+    event_del(&l->io);
     event_del(&l->kick);
     event_del(&l->linger);
     l->hooks->ended(l->arg, l->error);
@@ -276,24 +257,35 @@ static void pump(struct link *l)
 {
     bool done = true;
 
-    l->wants_write = false;
     if (!l->lingering && handshake(l)) {
         done = move(l);
         l->hooks->after(l->arg);
     }
-    if (!settle(l))
-        return;
-    watch(l);
-    if (!done)
+    if (settle(l) && !done)
         kick(l);
 }
 
 static void drain(struct link *l)
 {
-    ssize_t n = recv(l->fd, incoming, sizeof(incoming), 0);
+    ssize_t n;
 
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+    do
+        n = recv(l->fd, incoming, sizeof(incoming), 0);
+    while (n > 0 || (n < 0 && errno == EINTR));
+    if (n == 0 || errno != EAGAIN)
         end(l);
+}
+
+/* A connection that is not read from is looked at for its end. */
+static void look_for_reset(struct link *l)
+{
+    int error = 0;
+    socklen_t n = sizeof(error);
+
+    if (l->http == NULL || !http_blocked(l->http))
+        return;
+    if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0 || error != 0)
+        fail(l, "connection reset");
 }
 
 static void on_event(evutil_socket_t fd, short what, void *arg)
@@ -301,13 +293,16 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
     struct link *l = arg;
 
     (void)fd;
-    if ((what & EV_READ) != 0)
+    if ((what & (EV_READ | EV_CLOSED)) != 0)
         l->readable = true;
+    if ((what & EV_CLOSED) != 0)
+        l->hung_up = true;
     if (event_pending(&l->linger, EV_TIMEOUT, NULL)) {
-        if ((what & EV_READ) != 0)
-            drain(l);
+        drain(l);
         return;
     }
+    if (l->readable)
+        look_for_reset(l);
     pump(l);
 }
 
@@ -330,10 +325,12 @@ void link_start(struct link *l, struct event_base *base, int fd, SSL *ssl, bool 
                        .readable = true,
                        .active = clock_ms()};
     buf_init(&l->stash, READ_MAX);
-    event_assign(&l->reading, base, fd, EV_READ | EV_PERSIST, on_event, l);
-    event_assign(&l->writing, base, fd, EV_WRITE | EV_PERSIST, on_event, l);
+    /* Edge triggered, so that it is added once, and what is not read does not wake us again. */
+    event_assign(&l->io, base, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, on_event,
+                 l);
     event_assign(&l->kick, base, -1, 0, on_event, l);
     event_assign(&l->linger, base, -1, 0, on_linger, l);
+    event_add(&l->io, NULL);
     kick(l);
 }
 
@@ -347,8 +344,7 @@ void link_free(struct link *l)
 {
     struct http_conn *http = l->http;
 
-    event_del(&l->reading);
-    event_del(&l->writing);
+    event_del(&l->io);
     event_del(&l->kick);
     event_del(&l->linger);
     l->http = NULL;

@@ -34,17 +34,17 @@ struct link {
     SSL *ssl;               /* NULL: plain */
     bool server;            /* the peer is the agent */
     bool opened;            /* the handshake is done */
-    bool eof;               /* the peer said that it sends no more */
+    bool eof;               /* the peer said that it sends no more, and all was read */
+    bool hung_up;           /* it said so; there may be more to read */
     bool closing;           /* link_close() was called, or the codec is done */
     bool lingering;         /* all was said; what still comes is dropped */
     bool pinned;            /* the agent's client refused our certificate */
     bool readable;          /* there may be something to read */
     bool moving;            /* bytes are being moved: nobody needs to poke it */
-    bool wants_write;       /* TLS must write before it can go on */
     struct http_conn *http; /* NULL before link_speak() */
     const char *error;      /* why it ended */
     struct buf stash;       /* read, and not yet taken by the codec */
-    struct event reading, writing, kick, linger;
+    struct event io, kick, linger;
     uint64_t in, out; /* bytes of HTTP */
     int64_t active;   /* clock_ms() of the last byte */
 };

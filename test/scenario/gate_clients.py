@@ -169,6 +169,7 @@ def a_refused_request_is_told_in_the_clients_format(rope):
             curl -sS -H 'anthropic-version: 2023-06-01' -d '{}' https://localhost:PORT/secret/v1/messages
             curl -sS -d '{}' https://localhost:PORT/secret/v1/chat/completions
             curl -sS -d '{}' https://localhost:PORT/secret/v1beta/models/m:generateContent""")
+        check(len(out.splitlines()) == 6, out)
         text, code, *answers = out.splitlines()
         json_, anthropic, openai, gemini = (json.loads(a) for a in answers)
         check("refused by belay" in text and code == "403", text, code)
