@@ -213,6 +213,32 @@ when { context.method == "POST" };
     check(p.stdout.count("200") == 3, p)
 
 
+NAMES = """
+import socket
+for name in [binascii.hexlify(KEY.encode()).decode()[:60] + "." + binascii.hexlify(KEY.encode()).decode()[60:] + ".x.test",
+             "www.x.test"]:
+    try:
+        socket.create_connection((name, 80), timeout=15)
+    except OSError as e:
+        print("ERROR", e)
+"""
+PERMIT_NAMES = """
+permit (principal, action in [Action::"connect", Action::"request"], resource in Domain::"x.test");
+"""
+
+
+def names_are_no_way_out(rope):
+    server = Server()
+    p = run(rope, server, NAMES, PERMIT_NAMES)
+    lines = [e for e in rope.log() if e.get("verb") == "connect"]
+    check(len({e["resource"]["id"] for e in lines}) == 2 and not denied(rope), p, lines)
+    p = run(rope, server, NAMES, PERMIT_NAMES, FORBID)
+    server.close()
+    lines = denied(rope)
+    check(len(lines) == 1 and lines[0]["context"]["scheme"] == "dns", p, lines)
+    check("secret:github_token" in lines[0]["context"]["carries"], lines)
+
+
 BOARD = "\n".join("Item %d: the merger with Northwind is priced at %d thousand, to be told to no one before March." %
                   (i, i * 7919) for i in range(1, 30))
 READS = """
@@ -261,4 +287,4 @@ def copies_of_labelled_files_are_known(rope):
 if __name__ == "__main__":
     main([without_a_rule_it_arrives, with_a_rule_nothing_of_it_arrives, redact_takes_it_out,
           values_that_are_known_pass, what_comes_in_is_a_label,
-          copies_of_labelled_files_are_known])
+          names_are_no_way_out, copies_of_labelled_files_are_known])

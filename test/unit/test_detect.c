@@ -2,6 +2,7 @@
 /* Every row of patterns.def has a hit and a near miss here; a row without one fails the test. */
 #include "detect_world.h"
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "unit.h"
 
@@ -132,6 +133,28 @@ TEST(every_row)
         CHECK(tried);
         CHECK(row.longest > 0 && row.longest <= 1024);
         CHECK(row.unseen[0] != 0 && strlen(row.label) > 0);
+    }
+}
+
+/* The manual page has each row, and what it cannot see. */
+TEST(the_manual_page)
+{
+    AUTO_BUF struct buf page = {0};
+    struct detect_row row;
+    struct err e;
+
+    buf_init(&page, 1 << 20);
+    CHECK(fd_read_file(DETECTORS_PAGE, &page, &e));
+    for (size_t i = 0; detect_row(i, &row); i++) {
+        size_t n = strlen(row.unseen) - 1; /* but for the capital letter */
+        char item[80];
+        const char *at;
+
+        snprintf(item, sizeof(item), "\n.It Cm %s\n", row.name);
+        at = strstr(buf_cstr(&page), item);
+        if (at == NULL || strncmp(at + strlen(item) + 1, row.unseen + 1, n) != 0)
+            printf("# the page has another text for %s\n", row.name);
+        CHECK(at != NULL && strncmp(at + strlen(item) + 1, row.unseen + 1, n) == 0);
     }
 }
 
@@ -328,6 +351,6 @@ TEST(what_may_follow_is_held)
     detect_close(s);
 }
 
-UNIT_MAIN(UNIT(every_row), UNIT(hits), UNIT(near_misses), UNIT(pieces), UNIT(far_in),
-          UNIT(a_long_key_is_found_to_its_end), UNIT(names), UNIT(known_values), UNIT(masks),
-          UNIT(what_may_follow_is_held))
+UNIT_MAIN(UNIT(every_row), UNIT(the_manual_page), UNIT(hits), UNIT(near_misses), UNIT(pieces),
+          UNIT(far_in), UNIT(a_long_key_is_found_to_its_end), UNIT(names), UNIT(known_values),
+          UNIT(masks), UNIT(what_may_follow_is_held))
