@@ -240,7 +240,7 @@ static void let_go(struct exchange *x, uint32_t id, const struct verdict *v)
     x->inject = head_copy_str(&x->mem, v->inject);
     if (why != NULL) {
         x->error = why;
-        answer(x, 403, STR(""), str_of(why));
+        answer(x, 426, STR(""), str_of(why)); /* clients go on over HTTP then */
         return;
     }
     x->state = EXCHANGE_WAITING;

@@ -10,7 +10,8 @@
  *   infer  the same, op "stream"      now and then while the answer comes, when the verdict on the
  *                                     first one said DUTY_METER
  *
- * A request that cannot be read in one way (compressed, two members of one name) is refused. The
+ * A request that cannot be read in one way (two members of one name, a compression that is neither gzip
+ * nor zstd) is refused. The
  * answer is metered: NOTE "usage". Each tool use in it is an intent:
  *
  *   call   Tool "SERVER/NAME", op "intent", arguments

@@ -3,6 +3,7 @@
 #include "gate/inference.h"
 
 #include "base/mem.h"
+#include "model/unpack.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@ static_assert(HELD_MAX <= FILTER_HOLD_MAX, "what a filter may keep");
 struct up {
     struct filter f;
     struct inference *i;
+    struct unpack *unpack; /* NULL: the body is as it is */
     struct buf held;
     bool late; /* too long to be kept: all has gone on but the last byte */
     bool allowed, answered;
@@ -59,6 +61,24 @@ static enum filter_result ask(struct up *u, const char *op)
                             : refuse(u, "%s", "too many questions wait for a verdict");
 }
 
+static bool on_unpacked(void *arg, const void *p, size_t n)
+{
+    return model_reader_feed(arg, p, n);
+}
+
+static bool read_body(struct up *u, const void *p, size_t n)
+{
+    return u->unpack != NULL ? unpack_feed(u->unpack, p, n) : model_reader_feed(u->i->reader, p, n);
+}
+
+static enum filter_result unreadable(struct up *u)
+{
+    const char *why = model_reader_why(u->i->reader);
+
+    return refuse(u, "the request to a model cannot be read in one way: %s",
+                  why != NULL ? why : "its compression is broken, or hides too much");
+}
+
 /* All but one byte goes on. */
 static void let_all_but_one(struct up *u, struct buf *out)
 {
@@ -80,9 +100,8 @@ static enum filter_result up_feed(struct filter *f, const void *in, size_t n, st
     buf_add(&u->held, in, n);
     if (u->i->call.work == MODEL_WORK_BULK)
         return ask(u, "bulk");
-    if (!model_reader_feed(u->i->reader, in, n))
-        return refuse(u, "the request to a model cannot be read in one way: %s",
-                      model_reader_why(u->i->reader));
+    if (!read_body(u, in, n))
+        return unreadable(u);
     u->late = u->late || u->held.n > HELD_MAX;
     if (u->late && u->held.n > 0)
         let_all_but_one(u, out);
@@ -112,9 +131,8 @@ static enum filter_result up_end(struct filter *f, struct buf *out)
         return FILTER_OK;
     if (u->i->call.work == MODEL_WORK_BULK)
         return ask(u, "bulk");
-    if (!model_reader_end(u->i->reader))
-        return refuse(u, "the request to a model cannot be read in one way: %s",
-                      model_reader_why(u->i->reader));
+    if ((u->unpack != NULL && !unpack_end(u->unpack)) || !model_reader_end(u->i->reader))
+        return unreadable(u);
     q = model_reader_request(u->i->reader);
     if (q->nserver_tools == MODEL_TOOLS_MAX)
         return refuse(u, "%s", "the request asks for more tools than are looked at");
@@ -136,19 +154,22 @@ static void up_free(struct filter *f)
         inference_note(u->i, &read);
     }
     inference_release(u->i);
+    unpack_free(u->unpack);
     buf_free(&u->held);
     free(u);
 }
 
-/* A body that is compressed cannot be read. */
+/* A body that is compressed in a way that is not known. */
 static enum filter_result up_feed_encoded(struct filter *f, const void *in, size_t n,
                                           struct buf *out)
 {
     (void)in;
     (void)n;
     (void)out;
-    return refuse((struct up *)f, "%s",
-                  "the request to a model is compressed, so it cannot be judged; send it as it is");
+    return refuse(
+        (struct up *)f, "%s",
+        "the request to a model is compressed in a way that cannot be read; send it as it "
+        "is, or by gzip or zstd");
 }
 
 static enum filter_result up_end_encoded(struct filter *f, struct buf *out)
@@ -164,7 +185,9 @@ struct filter *infer_up(const struct filter_context *c, struct inference *i)
     struct up *u = xcalloc(1, sizeof(*u));
     bool plain = encoding.p == NULL || encoding.n == 0 || str_is(encoding, "identity");
 
-    u->f.ops = plain || i->call.work == MODEL_WORK_BULK ? &ops : &encoded;
+    if (!plain && i->call.work == MODEL_WORK_INFER)
+        u->unpack = unpack_new(encoding, on_unpacked, i->reader);
+    u->f.ops = plain || u->unpack != NULL || i->call.work == MODEL_WORK_BULK ? &ops : &encoded;
     u->i = i;
     buf_init(&u->held, (size_t)HELD_MAX + FILTER_HOLD_MAX);
     if (i->call.work == MODEL_WORK_BULK)

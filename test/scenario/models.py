@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import shutil
+import subprocess
 
 from model_server import (FORMATS, Model, TEXT, anthropic_start, anthropic_stream, chat_stream, endless,
                           request_body)
@@ -176,7 +178,10 @@ def what_can_be_read_in_two_ways_is_not_sent(rope):
     model = Model({"/v1/messages": anthropic_stream})
     twice = b'{"model":"test-model","model":"dear","stream":true}'
     jobs = [{"path": "/v1/messages", "hex": twice.hex()},
-            {"path": "/v1/messages", "hex": gzip.compress(b'{"model":"dear"}').hex(),
+            {"path": "/v1/messages", "hex": b"{}".hex(), "headers": {"content-encoding": "br"}},
+            {"path": "/v1/messages", "hex": gzip.compress(twice).hex(),
+             "headers": {"content-encoding": "gzip"}},
+            {"path": "/v1/messages", "hex": gzip.compress(b'{"model":"a"}').hex()[:-8],
              "headers": {"content-encoding": "gzip"}},
             {"path": "/v1/messages", "hex": b"no json".hex()},
             {"path": "/v1/messages", "hex": b'{"stream":true}'.hex()},
@@ -186,9 +191,27 @@ def what_can_be_read_in_two_ways_is_not_sent(rope):
     answers = ask(rope, model, jobs)
     hits = model.requests
     model.close()
-    check([s for s, _ in answers] == [403] * 5 and not hits, answers, hits)
+    check([s for s, _ in answers] == [403] * 6 + [426] and not hits, answers, hits)
     check("stands twice" in answers[0][1] and "compressed" in answers[1][1], answers)
-    check("websocket" in answers[4][1], answers[4])
+    check("stands twice" in answers[2][1] and "compression" in answers[3][1], answers)
+    check("websocket" in answers[6][1], answers[6])
+
+
+def a_compressed_request_is_read(rope):
+    model = Model({"/v1/messages": anthropic_stream})
+    bodies = [json.dumps({**request_body("anthropic stream"), "model": m}).encode()
+              for m in ("test-model", "dear")]
+    jobs = [{"path": "/v1/messages", "hex": gzip.compress(b).hex(),
+             "headers": {"content-encoding": "gzip"}} for b in bodies]
+    if shutil.which("zstd"):
+        jobs += [{"path": "/v1/messages", "headers": {"content-encoding": "zstd"},
+                  "hex": subprocess.run(["zstd", "-q"], input=b, stdout=subprocess.PIPE).stdout.hex()}
+                 for b in bodies]
+    answers = ask(rope, model, jobs, ONLY_CHEAP)
+    sent = [body.hex() for _, body in model.requests]
+    model.close()
+    check([s for s, _ in answers] == [200, 403] * (len(jobs) // 2), answers)
+    check(sent == [j["hex"] for j in jobs[::2]], "not passed on as it came")
 
 
 def a_long_body_passes(rope):
@@ -261,6 +284,7 @@ main([
     text_is_not_delayed_while_a_tool_use_is_held,
     models_and_tools_of_the_provider_are_refused_in_the_apis_own_words,
     what_can_be_read_in_two_ways_is_not_sent,
+    a_compressed_request_is_read,
     a_long_body_passes,
     a_budget_ends_what_comes_after_it,
     a_budget_ends_a_stream_in_its_middle,
