@@ -144,6 +144,15 @@ int jail_count(struct jail *jail)
     return ask(jail, WIRE_COUNT, COUNT_MS, &n) ? n : -1;
 }
 
+bool jail_slow(struct jail *jail)
+{
+    int failed = 0;
+
+    if (jail->cgroup >= 0 && cgroup_set(jail->cgroup, "cpu.max", "50000 100000"))
+        return true;
+    return ask(jail, WIRE_SLOW, COUNT_MS, &failed) && failed == 0;
+}
+
 /* A stopped fork bomb dies at once; a running one races with its own end for seconds. */
 static void stop_before_kill(struct jail *j)
 {

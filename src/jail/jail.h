@@ -268,6 +268,10 @@ bool jail_kill(struct jail *jail, struct err *e);
 /* Processes in the jail now, J not counted; -1 when J is gone. Bounded: 1 s. */
 int jail_count(struct jail *jail);
 
+/* From now on its processes get what others leave: half of one processor at most where the cgroup
+ * can say so, else the lowest priority. Not undone. Bounded: 1 s. */
+bool jail_slow(struct jail *jail);
+
 /* jail_kill() if needed, then closes every descriptor. Idempotent. */
 void jail_close(struct jail *jail);
 

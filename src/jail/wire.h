@@ -31,6 +31,7 @@ enum wire_type {
     WIRE_FREEZE, /* answer's value: processes that could still run */
     WIRE_RESUME,
     WIRE_COUNT,   /* answer's value: processes */
+    WIRE_SLOW,    /* lowest priority for all */
     WIRE_RUNNING, /* answer's value: processes on a processor, or queued for one */
     WIRE_INWARD,  /* on a way of its own: see inward.h */
     /* news */

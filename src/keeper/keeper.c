@@ -162,6 +162,8 @@ static bool start_jail(struct keeper *k, int tty, struct err *e)
         .min_landlock = (int)o->settings->minimum_landlock,
         .limits = {.processes = (uint64_t)o->settings->limit_processes,
                    .file_size = (uint64_t)o->settings->limit_file_size,
+                   /* the keeper sees it first: this is for what grows faster than it looks */
+                   .memory = (uint64_t)(o->settings->limit_memory + o->settings->limit_memory / 4),
                    .open_files = (uint64_t)o->settings->limit_files},
     };
 
@@ -336,8 +338,9 @@ static bool start(struct keeper *k, struct err *e)
                                           k->o->workspace, k->o->envp, e))
         return false;
     return doors_open(k->o->published, k->o->npublished, &k->doors, e) &&
-           alert_command_start(k, e) && configure_judge(k, e) && start_jail(k, tty, e) &&
-           configure_adapters(k, e) && await_roles(k, e) && open_to_people(k, tty, e);
+           quotas_start(&k->quotas, k->o->settings, e) && alert_command_start(k, e) &&
+           configure_judge(k, e) && start_jail(k, tty, e) && configure_adapters(k, e) &&
+           await_roles(k, e) && open_to_people(k, tty, e);
 }
 
 void keeper_stop_loop(struct keeper *k)

@@ -13,9 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TICK_MS 250
-#define WHO_MS  50
-#define TERM_MS 5000 /* between a SIGTERM that was passed on and the kill */
+#define TICK_MS    250
+#define WHO_MS     50
+#define QUOTA_IDLE 8    /* ticks between two looks where only what the kernel refuses can be told */
+#define TERM_MS    5000 /* between a SIGTERM that was passed on and the kill */
 
 static enum phase phase_of(const struct keeper *k)
 {
@@ -279,6 +280,32 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
     }
 }
 
+/* What was found is recorded and told; what tightens is done first. */
+static void over_quota(struct keeper *k, const struct quota_finding *f)
+{
+    if (f->verdict == QUOTA_SLOW && !jail_slow(&k->jail))
+        people_notice(k, "the agent cannot be slowed down here");
+    keeper_record(k, "limit", "keeper", f->text, f->used, AFTER_NOTHING);
+    if (f->verdict == QUOTA_FREEZE) {
+        keeper_freeze(k, "keeper", f->text);
+        people_frozen(k, f->text);
+    } else if (f->verdict == QUOTA_KILL) {
+        keeper_kill(k, EX_STOPPED, "keeper", f->text);
+    }
+    people_alert(k, str_of(f->text));
+}
+
+static void check_quotas(struct keeper *k)
+{
+    struct quota_finding f;
+
+    if (!quotas_any(&k->quotas) && ++k->idle_ticks % QUOTA_IDLE != 0)
+        return;
+    usage_read(&k->jail, &k->quotas.usage);
+    while (k->state == STATE_RUNNING && quotas_check(&k->quotas, asks_now() - k->running_since, &f))
+        over_quota(k, &f);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct keeper *k = arg;
@@ -286,6 +313,9 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    if (k->state != STATE_RUNNING)
+        return;
+    check_quotas(k);
     if (k->state != STATE_RUNNING || limit == 0)
         return;
     int n = jail_count(&k->jail);

@@ -11,6 +11,7 @@
 #include "keeper/canary.h"
 #include "keeper/control.h"
 #include "keeper/keeper.h"
+#include "keeper/quota.h"
 #include "keeper/refusals.h"
 #include "keeper/roles.h"
 #include "keeper/terminal.h"
@@ -59,6 +60,9 @@ struct keeper {
     struct asks asks;
     struct refusals refusals;
     struct canaries canaries;
+    struct quotas quotas;
+    unsigned idle_ticks;
+    int64_t running_since; /* monotonic ms */
     struct arena mem; /* what lives as long as the session */
     struct control *control;
     struct terminal *terminal;

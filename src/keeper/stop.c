@@ -75,6 +75,7 @@ void keeper_recorded(struct keeper *k, uint32_t id)
         if (k->state != STATE_STARTING)
             break;
         k->state = STATE_RUNNING;
+        k->running_since = asks_now();
         if (!jail_release(&k->jail, &e))
             keeper_fault(k, EX_ROLE, "%s", e.text);
         break;
