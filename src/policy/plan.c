@@ -433,6 +433,18 @@ static bool refuse(struct planning *x, size_t rule, const char *why)
     return false;
 }
 
+static bool check_gap(struct planning *x, size_t rule)
+{
+    struct str host = gap_of(x->v, x->p, x->s, rule);
+
+    return host.n == 0 ||
+           refuse(x, rule,
+                  arena_printf(&x->plan->arena,
+                               "connections to %.*s pass unread; permit `request` there instead of "
+                               "`connect`",
+                               (int)host.n, host.p));
+}
+
 /* A forbid that nothing here can hold is an error; a permit of that kind just never helps. */
 static bool check_rules(struct planning *x)
 {
@@ -443,6 +455,9 @@ static bool check_rules(struct planning *x)
                         ? "no permit is about requests or inference, so belay looks into no "
                           "connection; permit requests to the hosts that it is about"
                         : "no part of belay judges this action"))
+            return false;
+    for (size_t i = 0; i < x->p->nrules; i++)
+        if (!check_gap(x, i))
             return false;
     return true;
 }

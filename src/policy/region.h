@@ -42,6 +42,10 @@ struct str pattern_start(struct str pattern);
 /* Does its scope narrow the resource? */
 bool surveyor_names_resource(const struct surveyor *v, size_t rule);
 
+/* A host that this rule on requests or inference is about, and that is let through unread; empty:
+ * there is none. See gaps.c. */
+struct str gap_of(struct surveyor *v, const struct policy *p, const struct session *s, size_t rule);
+
 struct plan;
 /* Bits of enum plan_where: who holds rule i under this plan; 0: nobody. */
 unsigned where_of(struct surveyor *v, const struct plan *plan, size_t rule);

@@ -359,6 +359,51 @@ TEST(a_rule_that_nobody_holds_is_an_error)
     policy_free(policy);
 }
 
+#define MODELS "permit (principal, action == Action::\"infer\", resource);"
+
+/* Rules on what is said to a host, beside a permit that lets its connections pass unread. */
+static const struct {
+    const char *text, *gap; /* NULL: there is none */
+} gaps[] = {
+    {"forbid (principal, action == Action::\"request\", resource == Host::\"b.example\");",
+     "b.example"},
+    {"forbid (principal, action == Action::\"request\", resource) when "
+     "{ [Host::\"a.example\", Host::\"b.example\"].contains(resource) };",
+     "b.example"},
+    {"forbid (principal, action == Action::\"request\", resource in Domain::\"b.example\");",
+     "b.example"},
+    {"forbid (principal, action == Action::\"request\", resource == Host::\"a.example\");", NULL},
+    {"forbid (principal, action == Action::\"request\", resource) when { context.method == \"X\" "
+     "};",
+     NULL},
+    {"forbid (principal, action in Action::\"send\", resource == Host::\"b.example\");", NULL},
+    {"forbid (principal, action == Action::\"infer\", resource in Provider::\"xai\");", "api.x.ai"},
+    {"forbid (principal, action == Action::\"infer\", resource == Model::\"xai/grok\");",
+     "api.x.ai"},
+    {"forbid (principal, action == Action::\"infer\", resource);", "api.anthropic.com"},
+    {MODELS "forbid (principal, action == Action::\"infer\", resource);", NULL},
+};
+
+TEST(a_rule_on_what_passes_unread_is_an_error)
+{
+    for (size_t i = 0; i < ARRAY_LEN(gaps); i++) {
+        AUTO_FREE char *text = xasprintf(
+            "%spermit (principal, action == Action::\"connect\", resource is Host);"
+            "permit (principal, action == Action::\"request\", resource == Host::\"a.example\");%s",
+            BASE, gaps[i].text);
+        bool good = make(text);
+
+        printf("# %s\n", gaps[i].text);
+        CHECK(policy != NULL && good == (gaps[i].gap == NULL));
+        CHECK(good || strstr(problem.text, gaps[i].gap) != NULL);
+        CHECK(good || strstr(problem.text, "pass unread") != NULL);
+        if (good)
+            drop();
+        else
+            policy_free(policy);
+    }
+}
+
 TEST(a_rule_may_go_unheld_if_that_is_said_by_its_name)
 {
     static const char *const others[] = {"other", "foru"}, *const named[] = {"other", "forum"};
@@ -639,5 +684,6 @@ UNIT_MAIN(
     UNIT(the_gate_is_needed_if_something_may_be_sent), UNIT(loopback_ports_are_those_named),
     UNIT(execs_are_verified_where_a_rule_looks_at_them), UNIT(a_rule_that_nobody_holds_is_an_error),
     UNIT(a_rule_may_go_unheld_if_that_is_said_by_its_name),
+    UNIT(a_rule_on_what_passes_unread_is_an_error),
     UNIT(a_rule_on_requests_needs_connections_that_are_looked_into), UNIT(the_preset_is_lowered),
     UNIT(the_kernel_lets_nothing_through_that_the_policy_does_not_allow))
