@@ -316,7 +316,8 @@ static void relay(struct conn *c, int fd)
     socket_prepare(fd);
     c->state = CONN_RELAY;
     c->active = clock_ms();
-    relay_start(&c->relay, c->all->gate->base, c->fd, fd, inspect, on_relay_done, c);
+    relay_start(&c->relay, c->all->gate->base, &c->all->gate->meter, c->fd, fd, inspect,
+                on_relay_done, c);
 }
 
 static void on_dialed(void *arg, const struct dial_result *r)
@@ -517,6 +518,11 @@ void conn_start(struct conns *all, int fd, const struct addr *to, uint16_t port)
 
     if (class == POOL_STALE || class == POOL_RESOLVER) {
         gate_refuse(g, REFUSAL_STALE);
+        close_with_reset(fd);
+        return;
+    }
+    if (meter_over(&g->meter)) {
+        gate_refuse(g, REFUSAL_BYTES);
         close_with_reset(fd);
         return;
     }

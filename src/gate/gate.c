@@ -235,6 +235,8 @@ static bool prepare(struct gate *g, const struct gate_config *c, struct err *e)
     g->limits = c->limits;
     g->prices = c->prices;
     g->ipv6 = c->tcp6 >= 0;
+    if (g->limits.mebibytes < UINT32_MAX)
+        g->meter.most = (uint64_t)g->limits.mebibytes << 20;
     fit_descriptors(&g->limits);
     g->base = new_loop();
     if (g->base == NULL || getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))

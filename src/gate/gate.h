@@ -60,6 +60,7 @@
     X(requests, 8192, 1, 65536)       /* on opened connections at a time; more are refused */   \
     X(head_seconds, 30, 1, 3600)      /* for the head of a request to come */                   \
     X(keep_seconds, 300, 1, 86400)    /* an opened connection without a request is closed */    \
+    X(mebibytes, UINT32_MAX, 1, UINT32_MAX) /* of the whole session, both ways; at first any */ \
     X(idle_seconds, 7200, 1, 604800)  /* a connection without a byte for so long is reset */    \
     X(connect_ms, 10000, 10, 120000)  /* for one address to answer */                           \
     X(lookup_ms, 5000, 10, 60000)     /* for one upstream lookup */

@@ -61,6 +61,7 @@ struct http_door *http_door_new(struct gate *g, const struct upstream_wish *wish
     d->waits_since = clock_ms();
     socket_prepare(fd);
     link_start(&d->link, g->base, fd, ssl, true, &hooks, d);
+    d->link.meter = &g->meter;
     return d;
 }
 

@@ -174,15 +174,18 @@ static ssize_t write_some(struct link *l)
 static bool move(struct link *l)
 {
     bool more = true;
+    size_t moved;
 
     l->moving = true;
-    for (size_t moved = 0; more && moved < TURN_MAX;) {
+    for (moved = 0; more && moved < TURN_MAX;) {
         ssize_t got = read_some(l), wrote = write_some(l);
 
         more = wrote >= 0 || got >= 0;
         moved += (size_t)(wrote > 0 ? wrote : 0) + (size_t)(got > 0 ? got : 0);
     }
     l->moving = false;
+    if (l->meter != NULL && !meter_add(l->meter, moved))
+        fail(l, METER_OVER);
     return !more;
 }
 

@@ -14,6 +14,7 @@
 #ifndef BELAY_GATE_LINK_H
 #define BELAY_GATE_LINK_H
 
+#include "gate/meter.h"
 #include "http/http.h"
 
 #include <event2/event.h>
@@ -46,6 +47,7 @@ struct link {
     struct buf stash;       /* read, and not yet taken by the codec */
     struct event io, kick, linger;
     uint64_t in, out; /* bytes of HTTP */
+    struct meter *meter; /* counts them; NULL: nobody does */
     int64_t active;   /* clock_ms() of the last byte */
 };
 

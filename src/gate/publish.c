@@ -109,7 +109,8 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
         failed(v);
         return;
     }
-    relay_start(&v->relay, v->all->gate->base, v->host, v->inside, NULL, on_relay_done, v);
+    relay_start(&v->relay, v->all->gate->base, &v->all->gate->meter, v->host, v->inside, NULL,
+                on_relay_done, v);
     v->host = v->inside = -1;
 }
 

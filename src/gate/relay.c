@@ -186,6 +186,7 @@ static bool refused(struct relay *r)
 
 static void run(struct relay *r)
 {
+    const uint64_t before = relay_bytes(r);
     bool more = false;
 
     if (refused(r)) {
@@ -197,7 +198,9 @@ static void run(struct relay *r)
             finish(r, failure(errno));
             return;
         }
-    if (r->way[0].closed && r->way[1].closed)
+    if (r->meter != NULL && !meter_add(r->meter, relay_bytes(r) - before))
+        finish(r, METER_OVER);
+    else if (r->way[0].closed && r->way[1].closed)
         finish(r, NULL);
     else if (more)
         event_active(&r->again, EV_TIMEOUT, 0);
@@ -231,7 +234,7 @@ static void on_side1(evutil_socket_t fd, short what, void *arg)
     on_side(arg, 1, what);
 }
 
-void relay_start(struct relay *r, struct event_base *base, int fd0, int fd1,
+void relay_start(struct relay *r, struct event_base *base, struct meter *meter, int fd0, int fd1,
                  relay_inspect_fn *inspect, relay_done_fn *done, void *arg)
 {
     const short edge = EV_READ | EV_WRITE | EV_ET | EV_PERSIST;
@@ -239,6 +242,7 @@ void relay_start(struct relay *r, struct event_base *base, int fd0, int fd1,
 
     memset(r, 0, sizeof(*r));
     r->base = base;
+    r->meter = meter;
     r->inspect = inspect;
     r->done = done;
     r->arg = arg;

@@ -12,6 +12,8 @@
 #ifndef BELAY_GATE_RELAY_H
 #define BELAY_GATE_RELAY_H
 
+#include "gate/meter.h"
+
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdbool.h>
@@ -51,15 +53,16 @@ struct relay {
     struct event_base *base;
     struct relay_side side[2];
     struct relay_way way[2];   /* way[i] leads from side i to the other */
+    struct meter *meter;       /* counts what is delivered; NULL: nobody does */
     struct event again;        /* yields to others in the middle of bulk */
     relay_inspect_fn *inspect; /* NULL once passed */
     relay_done_fn *done;
     void *arg;
 };
 
-/* Takes both descriptors (non-blocking sockets). `inspect` may be NULL. `done` is never called
+/* Takes both descriptors (non-blocking sockets). `meter` and `inspect` may be NULL. `done` is never called
  * from within. */
-void relay_start(struct relay *r, struct event_base *base, int fd0, int fd1,
+void relay_start(struct relay *r, struct event_base *base, struct meter *meter, int fd0, int fd1,
                  relay_inspect_fn *inspect, relay_done_fn *done, void *arg);
 /* Resets both sides and releases everything; `done` is not called. */
 void relay_abort(struct relay *r);

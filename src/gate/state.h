@@ -8,6 +8,7 @@
 #include "gate/gate.h"
 #include "gate/hostcfg.h"
 #include "gate/lookup.h"
+#include "gate/meter.h"
 #include "gate/pool.h"
 
 struct doors;
@@ -24,6 +25,7 @@ struct upstreams;
     X(PENDING, "too many questions wait for a verdict")             \
     X(STALE, "connection to an address that stands for no name")    \
     X(ORIGIN, "connection whose destination is not known")          \
+    X(BYTES, METER_OVER)                                            \
     X(DNS_SESSIONS, "too many DNS connections")                     \
     X(DNS_FORM, "malformed DNS question")
 
@@ -37,6 +39,7 @@ enum refusal {
 struct gate {
     struct event_base *base;
     struct gate_limits limits;
+    struct meter meter; /* of all connections */
     bool ipv6; /* the agent's network has it */
     struct hostcfg hostcfg;
     struct asker *asker;

@@ -226,6 +226,14 @@ static int make_undo_file(const struct keeper_options *o, struct err *e)
     return fd_take(&copies);
 }
 
+/* 0 stays 0: the gate's default, which is any amount. */
+static uint32_t mebibytes(int64_t bytes)
+{
+    const int64_t whole = (bytes + (1 << 20) - 1) >> 20;
+
+    return whole < UINT32_MAX ? (uint32_t)whole : UINT32_MAX;
+}
+
 static bool configure_adapters(struct keeper *k, struct err *e)
 {
     AUTO_CLOSE int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -272,6 +280,8 @@ static bool configure_adapters(struct keeper *k, struct err *e)
     for (size_t i = 0; i < k->canaries.ntokens && i < GATE_CANARIES_MAX; i++)
         (void)snprintf(g.canaries[g.ncanaries++], GATE_CANARY_MAX, "%s", k->canaries.token[i]);
     g.inward = k->jail.inward;
+    g.limits.connections = (uint32_t)k->o->settings->limit_connections;
+    g.limits.mebibytes = mebibytes(k->o->settings->limit_network);
     g.tcp4 = k->jail.tcp4;
     g.tcp6 = k->jail.tcp6;
     g.udp4 = k->jail.udp4;

@@ -150,7 +150,58 @@ for path in (%r, %r, "/run/docker.sock", "/run/dbus/system_bus_socket"):
     check("CONNECTED" not in p.stdout and p.stdout.count("refused") == 4, p)
 
 
+def what_a_session_may_carry_is_bounded(rope):
+    """Six megabytes through a limit of two: cut, recorded, and nothing more goes."""
+    got = []
+
+    def take():
+        while True:
+            try:
+                c, _ = sink.accept()
+            except OSError:
+                return
+            n = 0
+            try:
+                while data := c.recv(65536):
+                    n += len(data)
+            except OSError:
+                pass
+            got.append(n)
+            c.close()
+
+    sink = socket.create_server(("127.0.0.1", 0))
+    port = sink.getsockname()[1]
+    threading.Thread(target=take, daemon=True).start()
+    policy = rope.file("config/sink.cedar",
+                       'permit (principal, action == Action::"connect", resource == Host::"localhost")\n'
+                       'when { context.port == %d };\n' % port)
+    config = rope.file("config/limits.yaml", "limits: {network: 2M}\n")
+    code = """
+import socket, sys
+for attempt in 1, 2:
+    try:
+        s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=10)
+        s.sendall(b"x" * (6 << 20))
+        s.shutdown(socket.SHUT_WR)
+        s.recv(1)
+        print("through")
+    except OSError as e:
+        print("cut")
+"""
+    command = ["python3", "-c", code, str(port)]
+    options = ["--policy", "coding", "--policy", policy]
+    free = rope.run(*command, options=options)
+    check(free.stdout.split() == ["through", "through"], "the control fails:", free)
+    got.clear()
+    p = rope.run(*command, options=["--config", config, *options])
+    sink.close()
+    check(p.stdout.split() == ["cut", "cut"], p)
+    check(sum(got) <= 4 << 20, got)
+    check(any("limits.network" in (e.get("text") or "") for e in rope.log()), rope.log()[-5:])
+
+
 if __name__ == "__main__":
     main([the_hosts_loopback_is_out_of_reach, a_named_host_service_is_reached,
-          the_agents_own_loopback_works, the_agents_own_datagrams_arrive, a_forbidden_name_is_refused_and_recorded,
+          the_agents_own_loopback_works, the_agents_own_datagrams_arrive,
+          a_forbidden_name_is_refused_and_recorded, what_a_session_may_carry_is_bounded,
           udp_icmp_and_raw_sockets_go_nowhere, sockets_of_the_host_are_not_there])
