@@ -321,8 +321,8 @@ const char *const *jail_tier_b_lacks(size_t *n)
         "UDP serves to ask for names alone, and musl's own resolver cannot be served",
         "temporary files go where TMPDIR says, /tmp and /dev/shm are closed",
         "no terminals but its own (tmux, script), no System V memory, no message queues",
-        "no staged work, no published ports, no files of belay's own in the places of the host's: "
-        "authorities are named by variables alone",
+        ("no staged work, no published ports, no files of belay's own in the places of the host's: "
+         "authorities are named by variables alone"),
     };
 
     *n = ARRAY_LEN(lacks);
