@@ -166,8 +166,8 @@ static int restore(struct undo *u, const struct changes *c, struct err *e)
 static int run(struct undo *u, struct err *e)
 {
     struct hold hold = {.running = false};
-    struct changes c;
-    size_t elsewhere;
+    struct changes c = {.n = 0};
+    size_t elsewhere = 0;
     int code;
 
     if (!hold_session(&hold, u->id, e))

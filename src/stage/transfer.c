@@ -418,24 +418,25 @@ static bool run_batch(struct batch *b, struct err *e)
 {
     const char *why[BATCH] = {NULL};
     int parents[BATCH];
+    size_t n = b->n;
     bool ok = b->n == 0 || (step("sync notes"), sync_notes(b->t, e));
 
-    for (size_t i = 0; ok && i < b->n; i++)
+    for (size_t i = 0; ok && i < n; i++)
         why[i] = commit(&b->jobs[i]);
-    for (size_t i = 0; ok && i < b->n; i++)
+    for (size_t i = 0; ok && i < n; i++)
         if (i == 0 || !same_folder(b->jobs[i].parent, b->jobs[i - 1].parent))
             sync_folder(b->jobs[i].parent);
-    for (size_t i = 0; i < b->n; i++)
+    for (size_t i = 0; i < n; i++)
         parents[i] = fcntl(b->jobs[i].parent, F_DUPFD_CLOEXEC, 0);
-    for (size_t i = 0; ok && i < b->n; i++)
+    for (size_t i = 0; ok && i < n; i++)
         ok = finish(b->t, &b->jobs[i], why[i], e);
-    for (size_t i = 0, first = 0; ok && i < b->n; i++) {
+    for (size_t i = 0, first = 0; ok && i < n; i++) {
         if (!same_folder(parents[first], parents[i]))
             first = i;
-        if (i + 1 == b->n || !same_folder(parents[i], parents[i + 1]))
+        if (i + 1 == n || !same_folder(parents[i], parents[i + 1]))
             ok = note_folder(b->t, b->jobs[i].c->path, parents[i], &b->jobs[first].folder, e);
     }
-    for (size_t i = 0; i < b->n; i++)
+    for (size_t i = 0; i < n; i++)
         if (parents[i] >= 0)
             (void)close(parents[i]);
     b->n = 0;
