@@ -562,7 +562,44 @@ TEST(the_world_ends)
     world_rules = NULL;
 }
 
-UNIT_MAIN(UNIT(the_policy_loads), UNIT(nothing_is_sent_before_it_is_recorded),
+static bool give_marks(enum judge_peer from, uint32_t id, size_t n)
+{
+    static const char bytes[64];
+
+    frame_start(&world_out, MSG_MARKS, id);
+    frame_put_str(&world_out, MSG_TAG_MARKS, (struct str){bytes, n});
+    return world_give(from) && world_commit();
+}
+
+/* kern says which bytes were read; which labels they have is the verdict's to say. */
+TEST(marks_get_the_labels_of_their_verdict)
+{
+    CHECK(world_run());
+    CHECK(world_file(5, VERB_READ, "/home/u/keys/k", 7) && world_file(6, VERB_READ, "/work/a", 7));
+    CHECK(world_commit());
+    CHECK(give_marks(PEER_KERN, 6, 16));
+    CHECK(give_marks(PEER_KERN, 99, 16));
+    CHECK_INT(world_count(MSG_MARKS), 0);
+    CHECK(give_marks(PEER_KERN, 5, 16));
+    CHECK_INT(world_count(MSG_MARKS), 1);
+    const struct sent *sent = world_last(MSG_MARKS);
+    CHECK(sent->to == PEER_GATE);
+    CHECK(memmem(sent->data, sent->n, "secret", 6) != NULL);
+}
+
+TEST(marks_that_are_none_end_kern)
+{
+    CHECK(world_run());
+    CHECK(world_file(5, VERB_READ, "/home/u/keys/k", 7) && world_commit());
+    CHECK(!give_marks(PEER_KERN, 5, 15));
+    CHECK(world_run());
+    CHECK(!give_marks(PEER_KERN, 5, 0));
+    CHECK(world_run());
+    CHECK(!give_marks(PEER_GATE, 5, 16)); /* the gate reads no files */
+}
+
+UNIT_MAIN(UNIT(marks_get_the_labels_of_their_verdict), UNIT(marks_that_are_none_end_kern),
+          UNIT(the_policy_loads), UNIT(nothing_is_sent_before_it_is_recorded),
           UNIT(denials_name_the_rule_and_are_told), UNIT(a_record_that_fails_releases_nothing),
           UNIT(the_nth_write_may_fail), UNIT(what_is_sent_out_waits_for_the_disk),
           UNIT(lines_reach_the_disk_within_a_second), UNIT(asking_and_yes), UNIT(asking_by_content),
