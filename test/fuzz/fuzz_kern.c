@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The texts that kern reads: status of a task, `#!` lines, arguments of a dynamic loader. */
+/* The texts that kern reads: status and stack of a task, `#!` lines, arguments of a dynamic loader
+ * and of an interpreter, tables of sockets. */
 #include "kern/argv.h"
+#include "kern/listeners.h"
 #include "kern/parse.h"
 
 #include <assert.h>
@@ -48,6 +50,8 @@ static void arguments(const char *p, size_t n)
     }
     int at = parse_loader_program(argv, x.argc);
     assert(at < (int)x.argc && at != 0);
+    at = x.argc > 0 ? parse_given_script(argv[0], argv, x.argc) : -1;
+    assert(at == -1 || (at > 0 && at < (int)x.argc));
     for (size_t i = 0; i <= n; i++)
         if (stack[i] == '\n')
             stack[i] = '\0';
@@ -57,12 +61,24 @@ static void arguments(const char *p, size_t n)
     free(stack);
 }
 
+static void listeners(struct str line)
+{
+    struct listener l;
+
+    for (unsigned n = 4; n <= 16; n += 12)
+        if (listener_parse(line, n, &l))
+            assert((l.at.n == 4 || l.at.n == 16) && l.at.n <= n);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *p = (const char *)data;
     struct str all = {p, size};
     struct status s;
+    uint64_t stack;
 
+    (void)parse_start_stack(all, &stack);
+    listeners(all);
     if (parse_status(all, &s))
         assert(s.umask <= 0777 && s.tgid > 0 && s.parent >= 0 && s.inner_tid >= 0);
     (void)parse_is_loader(all);
