@@ -652,7 +652,18 @@ static void on_up_over(void *arg, struct http_stream *s, bool in_order, enum htt
         x->error = loss(x, why);
         answer(x, 502, STR(""), str_of(x->error));
     } else {
-        abandon(x, loss(x, why));
+        x->error = loss(x, why);
+        x->broken = true;
+        poke(x);
+    }
+}
+
+void exchange_end_broken(struct http_door *d)
+{
+    for (struct exchange *x = d->exchanges, *next; x != NULL; x = next) {
+        next = x->next;
+        if (x->broken)
+            abandon(x, x->error);
     }
 }
 

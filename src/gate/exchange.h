@@ -41,6 +41,7 @@ struct exchange {
     struct str inject;            /* the one that the verdict puts in; empty: none */
     struct answer late;           /* to be sent once the request is complete */
     bool is_late;
+    bool broken;    /* the server broke off: what came is passed on, then the agent is told */
     bool responded; /* the head of a final answer went to the agent */
     bool reused;    /* the server's connection had served before */
     bool plain;     /* the server is not to compress its answer */
@@ -56,6 +57,9 @@ struct exchange {
     int64_t began;
     const char *error; /* for the note */
 };
+
+/* The door has sent what it could: those that broke off in the middle end now. */
+void exchange_end_broken(struct http_door *d);
 
 /* Of the streams of doors (argument: the struct http_door) and of upstreams. */
 extern const struct http_hooks exchange_down_hooks, exchange_up_hooks;

@@ -24,7 +24,7 @@ static void on_open(void *arg)
 
 static void on_after(void *arg)
 {
-    (void)arg;
+    exchange_end_broken(arg);
 }
 
 static void on_ended(void *arg, const char *error)

@@ -112,9 +112,21 @@ def events_come_without_delay(rope):
     web = Web(LEAF)
     with World(rope, web) as w:
         p = w.start("curl -sSN https://localhost:PORT/events")
-        check(p.stdout.readline() == "data: first\n")
+        first = p.stdout.readline()
+        check(first == "data: first\n", repr(first), p.stderr.read() if not first else "")
         web.go.set()
         check("data: second" in p.stdout.read())
+
+
+def an_answer_that_is_torn_off_is_told_as_such(rope):
+    """Its length is not known, and TLS does not say that it is complete (RFC 9112, 9.8)."""
+    need("curl")
+    web = Web(LEAF)
+    web.tears = True
+    web.go.set()
+    with World(rope, web) as w:
+        out = w.sh("for v in 1.1 2; do curl -sSN --http$v https://localhost:PORT/events; echo $?; done 2>/dev/null")
+        check(out.count("data: second") == 2 and "\n0\n" not in out, out)
 
 
 def expect_100_continue(rope):
@@ -423,7 +435,7 @@ def an_untrusted_place_for_authorities(rope):
 
 
 main([curl_over_http1, curl_over_http2_to_http2_and_to_http1, many_requests_share_connections, bodies_of_any_size,
-      chunks_and_trailers, events_come_without_delay, expect_100_continue, a_websocket, plain_http_is_judged_too,
+      chunks_and_trailers, events_come_without_delay, an_answer_that_is_torn_off_is_told_as_such, expect_100_continue, a_websocket, plain_http_is_judged_too,
       a_refused_request_is_told_in_the_clients_format, redirects_are_judged_again,
       a_request_for_another_host_or_port_is_refused, what_could_be_read_in_two_ways_is_refused,
       servers_that_do_not_prove_their_name, a_client_that_pins_is_told_apart, servers_that_break_off, openssl_s_client,

@@ -213,6 +213,7 @@ class Web:
     def __init__(self, certificate=None, static=None, versions=None):
         self.requests, self.connections = [], 0
         self.go = threading.Event()
+        self.tears = False  # ends its connections without a word of TLS
         self.static = static
         self.routes = {"/big": big, "/chunked": chunked, "/events": events, "/redirect": redirect, "/lost": lost,
                        "/nothing": nothing, "/ws": websocket, "/static/": self.file}
@@ -234,6 +235,8 @@ class Web:
                     except OSError:
                         return
                 super().finish_request(request, address)
+                if certificate and not owner.tears:
+                    request.unwrap()
 
             def handle_error(self, request, address):
                 pass
