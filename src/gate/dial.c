@@ -154,8 +154,8 @@ static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
     bool itself = d->itself;
 
     d->question = 0;
-    if (v->outcome >= OUTCOME_FREEZE)
-        d->next = d->target.n; /* the agent is being stopped: nothing more is tried */
+    if (v->outcome >= OUTCOME_FREEZE || (v->outcome != OUTCOME_ALLOW && !d->target.named))
+        d->next = d->target.n; /* the agent is being stopped, or this was all it asked for */
     if (v->outcome != OUTCOME_ALLOW) {
         if (!d->result.allowed)
             refusal_text(d->result.refusal, v);
@@ -237,6 +237,23 @@ static enum route route_to(const struct addr *to, uint16_t port)
     return addr_eq(&from, to) && !addr_is_loopback(to) ? ROUTE_SELF : ROUTE_OUT;
 }
 
+/* The loopback is one host: who asks for one of its addresses means a service that may listen on
+ * the other. A client cannot find that out by itself, since the gate takes its connection before it
+ * knows whether the service does. */
+static void add_other_loopback(struct dial *d)
+{
+    static const uint8_t four[4] = {127, 0, 0, 1}, six[16] = {[15] = 1};
+    const struct addr a4 = addr_from_bytes(four, sizeof(four)),
+                      a6 = addr_from_bytes(six, sizeof(six));
+    const struct addr *asked = &d->target.addrs[0];
+
+    if (d->target.named || d->target.n != 1 || !(addr_eq(asked, &a4) || addr_eq(asked, &a6)))
+        return;
+    d->routes[1] = ROUTE_OUT;
+    d->target.addrs[1] = addr_eq(asked, &a4) ? a6 : a4;
+    d->target.n = 2;
+}
+
 /* Keeps the addresses that can be tried. A literal one is tried as it is: its failure is what
  * the agent should see. */
 static void take_addresses(struct dial *d, const struct dial_target *t)
@@ -251,6 +268,7 @@ static void take_addresses(struct dial *d, const struct dial_target *t)
         d->routes[d->target.n] = route;
         d->target.addrs[d->target.n++] = t->addrs[i];
     }
+    add_other_loopback(d);
 }
 
 struct dial *dial_start(struct gate *g, const struct dial_target *t, dial_fn *fn, void *arg)

@@ -150,6 +150,35 @@ for path in (%r, %r, "/run/docker.sock", "/run/dbus/system_bus_socket"):
     check("CONNECTED" not in p.stdout and p.stdout.count("refused") == 4, p)
 
 
+def a_service_on_one_loopback_is_found_from_the_other(rope):
+    """`localhost` is ::1 first; the gate takes that connection before it knows who listens."""
+    service = socket.create_server(("127.0.0.1", 0))
+    port = service.getsockname()[1]
+
+    def serve():
+        c, _ = service.accept()
+        c.sendall(b"found")
+        c.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    policy = rope.file("config/service.cedar",
+                       'permit (principal, action == Action::"connect", resource == Host::"localhost")\n'
+                       'when { context.port == %d };\n' % port)
+    code = """
+import socket, sys
+s = socket.socket(socket.AF_INET6)
+s.settimeout(10)
+try:
+    s.connect(("::1", int(sys.argv[1])))
+    print(s.recv(9).decode())
+except OSError as e:
+    print(e)
+"""
+    p = rope.run("python3", "-c", code, str(port), options=["--policy", "coding", "--policy", policy])
+    service.close()
+    check(p.stdout == "found\n", p)
+
+
 def what_a_session_may_carry_is_bounded(rope):
     """Six megabytes through a limit of two: cut, recorded, and nothing more goes."""
     got = []
@@ -204,4 +233,5 @@ if __name__ == "__main__":
     main([the_hosts_loopback_is_out_of_reach, a_named_host_service_is_reached,
           the_agents_own_loopback_works, the_agents_own_datagrams_arrive,
           a_forbidden_name_is_refused_and_recorded, what_a_session_may_carry_is_bounded,
+          a_service_on_one_loopback_is_found_from_the_other,
           udp_icmp_and_raw_sockets_go_nowhere, sockets_of_the_host_are_not_there])
