@@ -126,10 +126,11 @@ struct ca *ca_new(struct err *e)
 void ca_pem(const struct ca *ca, struct buf *out)
 {
     BIO *bio = BIO_new(BIO_s_mem());
-    const char *p = NULL;
+    char *p = NULL;
+    long n = bio != NULL && PEM_write_bio_X509(bio, ca->cert) == 1 ? BIO_get_mem_data(bio, &p) : 0;
 
-    if (bio != NULL && PEM_write_bio_X509(bio, ca->cert) == 1)
-        buf_add(out, p, (size_t)BIO_get_mem_data(bio, &p));
+    if (n > 0)
+        buf_add(out, p, (size_t)n);
     BIO_free(bio);
 }
 

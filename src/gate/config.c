@@ -301,5 +301,10 @@ bool gate_config_read(struct frame_in *f, struct gate_config *c, struct err *e)
     ok = ok && r == FRAME_EOF && next_fd(f) < 0;
     frame_close_fds(f);
     set_defaults(&c->limits);
+    if (!ok) {
+        gate_config_free(c);
+        free((void *)(uintptr_t)c->prices);
+        c->prices = NULL;
+    }
     return ok || err_set(e, EX_ROLE, "gate: the keeper sent no usable settings");
 }

@@ -57,7 +57,8 @@ const char *settings_credential_env(const struct settings_credential *c); /* NUL
 
 /* The values that hold without a file. */
 void settings_default(struct settings *s);
-/* Reads over the defaults. False: *e has EX_POLICY and the place; *s is then unusable. */
+/* Reads over the defaults. False: *e has EX_POLICY and the place; *s is then good for nothing but
+ * settings_free. */
 bool settings_parse(struct settings *s, const char *file, struct str text, struct err *e);
 void settings_free(struct settings *s);
 

@@ -186,7 +186,7 @@ def pids_of_the_host_are_not_filled(rope):
     made = int(p.stdout.split()[1])
     check(100 < made <= 350, p)
     check(subprocess.run(["true"]).returncode == 0)
-    control = bare(rope, ["timeout", "-s", "KILL", "5", "sh", "-c", "exec setsid -w python3 -c '%s'" %
+    control = bare(rope, ["timeout", "-s", "KILL", "60", "sh", "-c", "exec setsid -w python3 -c '%s'" %
                           FILL.replace("3000", "500").replace("60", "1")])
     check("MADE 500" in control.stdout, "the control was limited too:", control)
 

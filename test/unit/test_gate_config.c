@@ -59,6 +59,7 @@ TEST(settings_arrive)
     CHECK_STR(out.detect_off.item[1], "iban");
     CHECK_INT(out.detect_allow.n, 0);
     gate_config_free(&out);
+    free((void *)(uintptr_t)out.prices);
     close(out.tcp4);
     close(out.udp6);
 }

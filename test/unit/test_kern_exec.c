@@ -724,12 +724,21 @@ TEST(env_is_part_of_the_action)
 static char *volatile swapped[] = {"A=b", "NODE_OPTIONS=--good", NULL};
 static volatile bool swapping;
 
+/* A moment in which either can be seen: compilers leave the one store no time before the other. */
+static void stay(void)
+{
+    for (volatile int i = 0; i < 200; i++)
+        continue;
+}
+
 static void *swap(void *arg)
 {
     (void)arg;
     while (swapping) {
         swapped[1] = "NODE_OPTIONS=--evil";
+        stay();
         swapped[1] = "NODE_OPTIONS=--good";
+        stay();
     }
     return NULL;
 }

@@ -57,7 +57,9 @@ TEST(prices_are_read)
     settings_free(&s);
     CHECK(!parse(&s, "prices: [claude 1 2 3 4]"));
     CHECK(strstr(problem.text, "PROVIDER/MODEL and four amounts") != NULL);
+    settings_free(&s);
     CHECK(!parse(&s, "prices: [\"# nothing\"]"));
+    settings_free(&s);
 }
 
 #define CRED(rest) "credentials:\n  a: {from: {env: KEY}, to: [a.example]" rest "}\n"
