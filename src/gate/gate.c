@@ -303,6 +303,7 @@ int gate_main(void)
     struct gate_config config;
     struct err e;
 
+    gate_config_init(&config);
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* a key will be made before the rest is given up */

@@ -207,21 +207,26 @@ static int make_file(int folder, const char *name)
     return openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
+static bool make_empty(int folder, const char *name)
+{
+    AUTO_CLOSE int fd = make_file(folder, name);
+
+    return fd >= 0;
+}
+
 /* The file of copies is for kern alone, which cannot read it again. */
 static int make_undo_file(const struct keeper_options *o, struct err *e)
 {
     AUTO_FREE char *path = xasprintf("%s/" UNDO_FOLDER, o->folder);
     AUTO_CLOSE int folder = -1;
     AUTO_CLOSE int about = -1;
-    AUTO_CLOSE int journal = -1;
     AUTO_CLOSE int copies = -1;
 
     if (mkdir(path, 0700) == 0)
         folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder < 0 || (about = make_file(folder, "workspace")) < 0 ||
         !fd_write_all(about, o->workspace, strlen(o->workspace)) ||
-        (journal = make_file(folder, "journal")) < 0 ||
-        (copies = make_file(folder, UNDO_COPIES)) < 0)
+        !make_empty(folder, "journal") || (copies = make_file(folder, UNDO_COPIES)) < 0)
         err_sys(e, EX_RECORD, "%s: cannot be made", path);
     return fd_take(&copies);
 }

@@ -42,11 +42,14 @@ static void execute(enum role role, char **argv)
     path[n] = '\0';
     char *name = strrchr(path, '/') + 1;
 
-    for (size_t i = 0; i < ARRAY_LEN(places); i++)
-        if ((size_t)(name - path) + strlen(places[i]) < sizeof(path)) {
-            (void)strcpy(name, places[i]);
-            execve(path, argv, envp);
-        }
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        const size_t size = strlen(places[i]) + 1;
+
+        if (size > sizeof(path) - (size_t)(name - path))
+            continue;
+        memcpy(name, places[i], size);
+        execve(path, argv, envp);
+    }
     dprintf(STDERR_FILENO, "belay: there is no belay-gate beside belay; is it installed whole?\n");
 }
 

@@ -248,11 +248,15 @@ void tier_tell(struct keeper *k)
 
 uint16_t tier_port_of(int listener)
 {
-    struct sockaddr_storage ss = {0};
-    socklen_t n = sizeof(ss);
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in4;
+        struct sockaddr_in6 in6;
+    } a;
+    socklen_t n = sizeof(a);
 
-    if (listener < 0 || getsockname(listener, (struct sockaddr *)&ss, &n) != 0)
+    memset(&a, 0, sizeof(a));
+    if (listener < 0 || getsockname(listener, &a.any, &n) != 0)
         return 0;
-    return ntohs(ss.ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)&ss)->sin6_port
-                                          : ((const struct sockaddr_in *)&ss)->sin_port);
+    return ntohs(a.any.sa_family == AF_INET6 ? a.in6.sin6_port : a.in4.sin_port);
 }

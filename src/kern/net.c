@@ -133,7 +133,7 @@ static int aim_at_gate(struct request *r, const struct target *to)
 {
     const struct net *net = &r->kern->net;
     struct target door = loopback(to->n, to->n == 4 ? net->door4 : net->door6);
-    struct target own;
+    struct target own = {.n = 0};
 
     if (net->gate < 0 || door.port == 0)
         return -ENETUNREACH;
@@ -243,7 +243,7 @@ static int bind_before_listening(struct request *r)
 {
     bool six = r->connect->domain == AF_INET6 && is_v6only(r->held);
     const struct target anywhere = loopback(six ? 16 : 4, 0);
-    struct target own;
+    struct target own = {.n = 0};
     int error = local_of(r->held, &own);
 
     if (error != 0)
