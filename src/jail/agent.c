@@ -129,7 +129,9 @@ static bool confine(const struct start *s, const struct tree *t, int *listener, 
                        abi, s->plan->min_landlock);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_sys(e, EX_HOST, "no_new_privs");
-    if (!filter_make(s->plan->traps, &prog, e) || !enter_domain(s, t, abi, e))
+    /* The domain is made of open files, so the limit on them comes after it. */
+    if (!filter_make(s->plan->traps, &prog, e) || !enter_domain(s, t, abi, e) ||
+        !set_limits(&s->plan->limits, e))
         return false;
     *listener = bpf_install(&prog, flags);
     if (*listener < 0 && errno == EINVAL && flags != 0) {
@@ -225,7 +227,7 @@ void agent_main(const struct start *s, const struct tree *t, int terminal)
         err_sys(&e, EX_FAIL, "the working folder %s cannot be entered by the agent", plan->cwd);
         give_up(&a, &e);
     }
-    if (!set_limits(&plan->limits, &e) || !confine(s, t, &listener, &how, &e))
+    if (!confine(s, t, &listener, &how, &e))
         give_up(&a, &e);
     if (!wire_send(a.control, WIRE_ARMED, how, NULL, &listener, listener >= 0 ? 1 : 0))
         _exit(EX_FAIL);

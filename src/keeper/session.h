@@ -45,6 +45,7 @@ struct keeper {
     struct event *role_io[3], *role_end[3];
     struct gate_config doors; /* only the published ports' listeners, until the gate has them */
     struct trust trust;       /* where the policy opens connections */
+    struct role_seat kern_seat; /* tier B: of the kern that the jail starts, until it is taken */
     struct jail jail;
     bool jailed;
     unsigned traps; /* of the jail: in tier B more than the plan's */

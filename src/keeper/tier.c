@@ -147,16 +147,16 @@ static void become_kern(void *arg)
 /* kern was started before there was a jail, and must now be an ancestor of the agent: another. */
 static bool start_with_kern(struct keeper *k, struct jail_plan *p, struct err *e)
 {
-    struct role_seat seat;
+    struct role_seat *seat = &k->kern_seat;
     bool ok;
 
     role_end(&k->roles->kern);
-    if (!role_seat_make(&seat, ROLE_KERN, k->roles->kern_judge, e))
+    if (!role_seat_make(seat, ROLE_KERN, k->roles->kern_judge, e))
         return false;
     p->become = become_kern;
-    p->become_arg = &seat;
+    p->become_arg = seat;
     ok = jail_start(p, &k->jail, e);
-    return role_seat_taken(&seat, &k->roles->kern, ok ? k->jail.ancestor_pid : 0, e) && ok;
+    return role_seat_taken(seat, &k->roles->kern, ok ? k->jail.ancestor_pid : 0, e) && ok;
 }
 
 static bool make_way(struct keeper *k, struct err *e)

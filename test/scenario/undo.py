@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from rope import Skip, check, main
+from rope import Skip, check, main, tier_b_lacks
 from stage import fill, lines, tree
 
 POLICY = """permit (principal, action in [Action::"read", Action::"exec"], resource);
@@ -24,6 +24,7 @@ def run(rope, script, config=None, **kw):
     return rope.sh(script, options=options, **kw)
 
 
+@tier_b_lacks("/tmp is closed")
 def everything_comes_back(rope):
     fill(rope)
     before = tree(rope.work)
@@ -163,6 +164,7 @@ def a_session_without_undo_has_none(rope):
     check(done.returncode == 1 and "no session" in done.stderr, done.stderr)
 
 
+@tier_b_lacks("/tmp is closed")
 def works_for_an_ordinary_user(rope):
     if os.geteuid() != 0:
         raise Skip("it runs as one already")
