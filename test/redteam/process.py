@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 
-from redteam import Skip, Victim, arm, bare, check, main, named, wait_for, words
+from redteam import Skip, TIER, Victim, arm, bare, check, main, named, tier_b_lacks, wait_for, words
 
 OUTSIDE = [
     ("ptrace", "trace"),
@@ -62,6 +62,7 @@ def init(name, attack, *more):
     return named(name + " of the jail's init", test)
 
 
+@tier_b_lacks("that other processes are there can be seen")
 def belays_own_processes(rope):
     """Whatever number the agent tries, no process but its own answers."""
     script = """
@@ -179,6 +180,7 @@ print("MADE", made, flush=True)
 """
 
 
+@tier_b_lacks("the limit of processes does not hold root")
 def pids_of_the_host_are_not_filled(rope):
     """Children that sleep: the session's limit holds, and the host can still start programs."""
     config = rope.file("config/belay/belay.yaml", "watch: {processes: 0}\nlimits: {processes: 350}\n")
@@ -217,10 +219,13 @@ def shared_memory_of_the_host(rope):
 
 
 def memory_of_a_process_that_is_not_dumpable(rope):
-    """/proc/self/mem of the agent's own: no way to write what kern already judged."""
+    """/proc/self/mem of the agent's own: no way to write what kern already judged.
+
+    In tier B the empty maps of the kernel's own threads can be opened: there it is what can be read.
+    """
     if not os.path.exists("/proc/self/mem"):
         raise Skip("no /proc")
-    p = rope.run("python3", "-c", """
+    p = rope.run("python3", "-c", "TIER = %r" % TIER + """
 import os, glob
 for folder in glob.glob("/proc/[0-9]*"):
     for name in ("mem", "fd", "root", "cwd", "environ", "maps"):
@@ -229,7 +234,8 @@ for folder in glob.glob("/proc/[0-9]*"):
             continue
         try:
             fd = os.open("%s/%s" % (folder, name), os.O_RDONLY)
-            print("OPENED", folder, name)
+            if TIER != "b" or (os.listdir(fd) if name in ("fd", "root", "cwd") else os.read(fd, 1)):
+                print("OPENED", folder, name)
         except OSError:
             pass
 """)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../scenario"))
-from rope import Rope, Skip, check, main, wait_for  # noqa: E402,F401
+from rope import Rope, Skip, TIER, check, main, tier_b_lacks, wait_for  # noqa: E402,F401
 
 # Not below /tmp: that is the agent's own in the jail, and no home lies there.
 if os.access("/var/tmp", os.W_OK):
