@@ -221,7 +221,8 @@ def shared_memory_of_the_host(rope):
 def memory_of_a_process_that_is_not_dumpable(rope):
     """/proc/self/mem of the agent's own: no way to write what kern already judged.
 
-    In tier B the empty maps of the kernel's own threads can be opened: there it is what can be read.
+    In tier B some can be opened (numbers of descriptors, the empty maps of the kernel's own threads):
+    there it is what can be read.
     """
     if not os.path.exists("/proc/self/mem"):
         raise Skip("no /proc")
@@ -234,7 +235,9 @@ for folder in glob.glob("/proc/[0-9]*"):
             continue
         try:
             fd = os.open("%s/%s" % (folder, name), os.O_RDONLY)
-            if TIER != "b" or (os.listdir(fd) if name in ("fd", "root", "cwd") else os.read(fd, 1)):
+            if TIER != "b" or name in ("root", "cwd") or (
+                    [os.readlink("%s/fd/%s" % (folder, n)) for n in os.listdir(fd)] if name == "fd"
+                    else os.read(fd, 1)):
                 print("OPENED", folder, name)
         except OSError:
             pass
