@@ -226,7 +226,7 @@ static int check_link(struct request *r)
 
     if (S_ISDIR(r->to.st.st_mode) || view_on_proc(r->to.object))
         return -EPERM;
-    if (r->to.path[0] == '\0')
+    if (r->to.path[0] == '\0' || (named && !scope_joins(&r->kern->scope, r->to.path, r->at.path)))
         return -EXDEV;
     if (named && (!request_file_check(r, VERB_READ, r->to.path, "link") ||
                   !request_file_check(r, VERB_WRITE, r->to.path, "link")))

@@ -194,6 +194,8 @@ static int refuse(const struct request *r)
         return -EBUSY;
     if ((flags & RENAME_EXCHANGE) != 0 && r->to.object < 0)
         return -ENOENT;
+    if (!scope_joins(&r->kern->scope, r->at.path, r->to.path))
+        return -EXDEV;
     return (flags & RENAME_NOREPLACE) != 0 && r->to.object >= 0 ? -EEXIST : 0;
 }
 

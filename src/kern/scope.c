@@ -72,14 +72,26 @@ static bool below(const struct scope_entry *x, const char *path)
     return strncmp(path, x->path, x->n) == 0 && (path[x->n] == '/' || path[x->n] == '\0');
 }
 
-enum scope_access scope_of(const struct scope *s, const char *path)
+static const struct scope_entry *nearest(const struct scope *s, const char *path)
 {
     const struct scope_entry *best = NULL;
 
     for (size_t i = 0; i < s->n; i++)
         if (below(&s->entries[i], path) && (best == NULL || s->entries[i].n >= best->n))
             best = &s->entries[i];
+    return best;
+}
+
+enum scope_access scope_of(const struct scope *s, const char *path)
+{
+    const struct scope_entry *best = nearest(s, path);
+
     return best != NULL ? best->access : SCOPE_HIDDEN;
+}
+
+bool scope_joins(const struct scope *s, const char *path, const char *other)
+{
+    return nearest(s, path) == nearest(s, other);
 }
 
 bool scope_allows(const struct scope *s, const char *path, enum scope_access wanted)

@@ -37,5 +37,11 @@ void scope_release(struct scope *s);
 enum scope_access scope_of(const struct scope *s, const char *path);
 /* May a thing of that path be used so? Always true of an empty scope. */
 bool scope_allows(const struct scope *s, const char *path, enum scope_access wanted);
+/*
+ * Are both below the same entry, as on one mount? What is moved or linked from one to another would get
+ * the rights of its new place without having had them: a socket in a cache is spoken to by nobody, one in
+ * the workspace is. Mounts refuse that with EXDEV, and so does kern. Always true of an empty scope.
+ */
+bool scope_joins(const struct scope *s, const char *path, const char *other);
 
 #endif

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 
-from redteam import arm, bare, check, main, named, words
+from redteam import arm, bare, check, main, named, wait_for, words
 
 
 class Server:
@@ -61,8 +61,10 @@ PLACES = {
 
 def fight(rope, command, server, hits):
     arm(rope)
+    before = server.hits
     control = bare(rope, command)
-    check(control.returncode == 0 and hits(), "the control did not arrive:", control)
+    check(control.returncode == 0, "the control did not arrive:", control)
+    wait_for(lambda: server.hits > before and hits(), "the control's arrival", 10)
     before = server.hits
     p = rope.run(*words(rope, command))
     check(p.returncode == 1 and server.hits == before, "it arrived under belay:", p)
@@ -98,6 +100,14 @@ def a_hard_link_into_the_workspace(rope):
     server = Server(os.path.join(rope.home, ".cache/ibus/dbus-1"))
     fight(rope, "rm -f s; ln @HOME/.cache/ibus/dbus-1 s && ./attack greet s || exit 1", server,
           lambda: server.hits)
+    server.close()
+
+
+def one_that_is_moved_into_the_workspace(rope):
+    server = Server(os.path.join(rope.home, ".cache/ibus/dbus-1"))
+    move = """python3 -c 'import os, sys; os.rename(*sys.argv[1:])' """
+    fight(rope, move + "@HOME/.cache/ibus moved || exit 1; ./attack greet moved/dbus-1; r=$?; " + move +
+          "moved @HOME/.cache/ibus; exit $r", server, lambda: True)
     server.close()
 
 
@@ -258,6 +268,7 @@ def the_callers_terminal(rope):
 
 if __name__ == "__main__":
     main([path_socket(*i) for i in PLACES.items()] +
-         [by_datagram, through_a_link_in_the_workspace, a_hard_link_into_the_workspace, abstract,
+         [by_datagram, through_a_link_in_the_workspace, a_hard_link_into_the_workspace,
+          one_that_is_moved_into_the_workspace, abstract,
           abstract_by_datagram, a_smuggled_descriptor, the_control_socket, inherited_descriptors,
           standard_input_that_is_a_folder, the_callers_terminal])
