@@ -63,6 +63,8 @@ bool fd_read_file(const char *path, struct buf *b, struct err *e)
         return err_set(e, EX_FAIL, "%s: is a directory, a file is needed", path);
     if (!S_ISREG(st.st_mode))
         return err_set(e, EX_FAIL, "%s: is not a regular file", path);
+    if (st.st_size > 0)
+        buf_reserve(b, (size_t)st.st_size); /* more than its limit: found out by reading */
     return fd_read_all(fd, b, path, e);
 }
 

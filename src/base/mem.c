@@ -3,12 +3,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define CHUNK_MIN 4096u
+#define LARGE     (128 * 1024) /* where malloc begins; left alone it grows with what is freed */
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -21,6 +23,11 @@ static void *checked(void *p)
     if (p == NULL)
         abort(); /* out of memory: the keeper stops the agent */
     return p;
+}
+
+void mem_init(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE); /* refused by none; without it all is as right */
 }
 
 void mem_auto_free(void *pointer_to_pointer)

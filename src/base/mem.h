@@ -24,6 +24,11 @@
 void mem_auto_free(void *pointer_to_pointer);
 void mem_auto_close(int *fd); /* closes if >= 0; keeps errno */
 
+/* Once, before anything is allocated: large pieces come from the kernel and go back to it, so that
+ * they cost only the pages of them that are used. A session starts several programs, and touching
+ * memory is most of what their start takes. */
+void mem_init(void);
+
 /* Never return NULL; n * size is checked for overflow. Release with free(). */
 void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
 void *xrealloc(void *p, size_t n, size_t size) __attribute__((returns_nonnull));

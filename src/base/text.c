@@ -67,6 +67,11 @@ static bool buf_room(struct buf *b, size_t n)
     return true;
 }
 
+void buf_reserve(struct buf *b, size_t n)
+{
+    (void)buf_room(b, n);
+}
+
 void buf_add(struct buf *b, const void *p, size_t n)
 {
     if (n == 0 || !buf_room(b, n))

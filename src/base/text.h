@@ -39,6 +39,8 @@ void buf_init(struct buf *b, size_t max);
 void buf_free(struct buf *b);
 #define AUTO_BUF __attribute__((cleanup(buf_free)))
 void buf_clear(struct buf *b);
+/* Room for n bytes more, at once; what does not fit sets `full`. */
+void buf_reserve(struct buf *b, size_t n);
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_puts(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

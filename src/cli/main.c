@@ -160,6 +160,7 @@ static void fill_standard_fds(void)
 
 int main(int argc, char **argv)
 {
+    mem_init();
     (void)signal(SIGPIPE, SIG_IGN);
     if (argc == 2 && strncmp(argv[1], "--role=", 7) == 0)
         return run_role(argv[1] + 7);

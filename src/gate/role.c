@@ -6,6 +6,7 @@
  * belay, and whatever is part of a program is paid for at each of its starts. The other roles do
  * without them, and nothing of them can be taken over in a process that does not have them.
  */
+#include "base/mem.h"
 #include "gate/gate.h"
 
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 int main(int argc, char **argv)
 {
+    mem_init();
     if (argc == 2 && strcmp(argv[1], "--role=gate") == 0)
         return gate_main();
     fprintf(stderr, "belay-gate: a part of belay, which starts it; see belay(1)\n");

@@ -25,7 +25,7 @@
 /* Numbers from `start` to the next leaf's start share one answer. */
 struct leaf {
     int64_t start;
-    size_t first, count; /* rules in order[]; count 0: `action` alone */
+    uint16_t first, count; /* rules in order[]; count 0: `action` alone */
     uint32_t action;
 };
 
@@ -230,7 +230,7 @@ static void make_leaves(struct assembler *a, int last, uint32_t beyond)
         if (a->order[i]->ntests == 0)
             add_leaf(a, (struct leaf){.start = nr, .action = a->order[i]->action});
         else
-            add_leaf(a, (struct leaf){nr, i, j - i, a->otherwise});
+            add_leaf(a, (struct leaf){nr, (uint16_t)i, (uint16_t)(j - i), a->otherwise});
         next = (int64_t)nr + 1;
     }
     if (next <= last)
@@ -243,9 +243,13 @@ static void make_leaves(struct assembler *a, int last, uint32_t beyond)
 bool bpf_assemble(const struct bpf_rule *rules, size_t n, uint32_t otherwise, int last,
                   uint32_t beyond, struct bpf_program *out, struct err *e)
 {
-    struct assembler a = {.rules = rules, .otherwise = otherwise, .out = out};
+    struct assembler a; /* of its arrays only what is used is touched: it is large */
 
-    out->n = 0;
+    a.rules = rules;
+    a.otherwise = otherwise;
+    a.out = out;
+    a.n = a.nleaves = out->n = 0;
+    a.full = false;
     if (!sort_rules(&a, n, e))
         return false;
     make_leaves(&a, last, beyond);

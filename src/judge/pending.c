@@ -26,7 +26,7 @@ struct pending *pending_add(struct pendings *p, int from, const struct frame_in 
 
 struct pending *pending_same(struct pendings *p, int from, const struct frame_in *f, pid_t pid)
 {
-    for (size_t i = 0; i < PENDING_MAX; i++) {
+    for (size_t i = 0; i < PENDING_MAX && p->n > 0; i++) {
         struct pending *q = &p->slot[i];
 
         /* All but the header, which holds the id. */
@@ -48,7 +48,7 @@ struct pending *pending_find(struct pendings *p, uint32_t id)
 
 struct pending *pending_of(struct pendings *p, int from, uint32_t frame, size_t *waiter)
 {
-    for (size_t i = 0; i < PENDING_MAX; i++) {
+    for (size_t i = 0; i < PENDING_MAX && p->n > 0; i++) {
         struct pending *q = &p->slot[i];
 
         for (size_t k = 0; q->id != 0 && q->from == from && k < q->nwaiters; k++)
@@ -64,7 +64,7 @@ struct pending *pending_first(struct pendings *p)
 {
     struct pending *first = NULL;
 
-    for (size_t i = 0; i < PENDING_MAX; i++)
+    for (size_t i = 0; i < PENDING_MAX && p->n > 0; i++)
         if (p->slot[i].id != 0 && (first == NULL || p->slot[i].deadline < first->deadline))
             first = &p->slot[i];
     return first;

@@ -64,14 +64,17 @@ static bool may_read(const char *path, const char *workspace)
 
 static bool add_file(struct buf *to, const char *path, struct err *e)
 {
-    AUTO_BUF struct buf b = {0};
+    const size_t before = to->n;
 
-    buf_init(&b, STORE_MAX);
-    if (!fd_read_file(path, &b, e))
-        return false;
-    buf_add(to, b.p, b.n);
-    buf_puts(to, "\n");
-    return !to->full || err_set(e, EX_POLICY, "%s: too many authorities", path);
+    if (fd_read_file(path, to, e)) {
+        buf_puts(to, "\n");
+        if (!to->full)
+            return true;
+    }
+    if (to->full)
+        err_set(e, EX_POLICY, "%s: too many authorities", path);
+    to->n = before;
+    return false;
 }
 
 /* What the host's own programs believe. A host without a store has none, and then no server is. */
@@ -137,14 +140,10 @@ static void show(struct trust *t, const char *path, struct str content)
     t->files[t->nfiles++] = (struct jail_file){path, content.p, content.n, 0444};
 }
 
-static struct str keep(struct arena *a, const struct buf *b)
+static void show_files(struct trust *t)
 {
-    return (struct str){arena_strndup(a, b->n == 0 ? "" : b->p, b->n), b->n};
-}
-
-static void show_files(struct trust *t, struct str bundle, struct str ca, struct arena *a)
-{
-    AUTO_BUF struct buf java = {0}, theirs = {0};
+    const struct str bundle = buf_str(&t->pem), ca = buf_str(&t->ca);
+    AUTO_BUF struct buf theirs = {0};
     struct err ignored = {0};
 
     for (size_t i = 0; i < ARRAY_LEN(stores); i++)
@@ -152,11 +151,10 @@ static void show_files(struct trust *t, struct str bundle, struct str ca, struct
             show(t, stores[i], bundle);
     show(t, BUNDLE_FILE, bundle);
     show(t, CA_FILE, ca);
-    buf_init(&java, STORE_MAX);
     buf_init(&theirs, STORE_MAX);
     if (access(JAVA_FILE, R_OK) == 0 && fd_read_file(JAVA_FILE, &theirs, &ignored) &&
-        (keystore_add(buf_str(&theirs), ca, &java) || keystore_make(bundle, &java)))
-        show(t, JAVA_FILE, keep(a, &java));
+        (keystore_add(buf_str(&theirs), ca, &t->java) || keystore_make(bundle, &t->java)))
+        show(t, JAVA_FILE, buf_str(&t->java));
 }
 
 static bool is_set_here(const char *variable)
@@ -170,24 +168,22 @@ static bool is_set_here(const char *variable)
 }
 
 /* Node reads it beside its own list, so it gets what the user named there, and ours. */
-static void show_node(struct trust *t, char *const *envp, const char *workspace, struct str ca,
-                      char **variable, struct arena *a)
+static void show_node(struct trust *t, char *const *envp, const char *workspace, char **variable,
+                      struct arena *a)
 {
     const char *path = lookup(envp, node_extra);
-    AUTO_BUF struct buf both = {0};
     struct err ignored = {0};
 
-    buf_init(&both, STORE_MAX);
     *variable = arena_printf(a, "%s=%s", node_extra, CA_FILE);
     if (path == NULL || path[0] != '/' || !may_read(path, workspace) ||
-        !add_file(&both, path, &ignored))
+        !add_file(&t->node, path, &ignored))
         return;
-    buf_add(&both, ca.p, ca.n);
-    show(t, "/run/belay/node-extra.pem", keep(a, &both));
+    buf_add(&t->node, t->ca.p, t->ca.n);
+    show(t, "/run/belay/node-extra.pem", buf_str(&t->node));
     *variable = arena_printf(a, "%s=/run/belay/node-extra.pem", node_extra);
 }
 
-static void set_variables(struct trust *t, char *const *envp, const char *workspace, struct str ca,
+static void set_variables(struct trust *t, char *const *envp, const char *workspace,
                           struct arena *a)
 {
     size_t had = 0, n = 0;
@@ -200,7 +196,7 @@ static void set_variables(struct trust *t, char *const *envp, const char *worksp
             t->envp[n++] = envp[i];
     for (size_t i = 0; i < ARRAY_LEN(bundles); i++)
         t->envp[n++] = arena_printf(a, "%s=%s", bundles[i], BUNDLE_FILE);
-    show_node(t, envp, workspace, ca, &t->envp[n], a);
+    show_node(t, envp, workspace, &t->envp[n], a);
 }
 
 bool trust_begin(struct trust *t, int gate_sock, const struct settings *s, const char *workspace,
@@ -210,6 +206,9 @@ bool trust_begin(struct trust *t, int gate_sock, const struct settings *s, const
 
     *t = (struct trust){.nfiles = 0};
     buf_init(&t->pem, STORE_MAX);
+    buf_init(&t->ca, GATE_PEM_MAX);
+    buf_init(&t->java, STORE_MAX);
+    buf_init(&t->node, STORE_MAX);
     if (!add_store(&t->pem, e))
         return false;
     add_named(&t->pem, envp, workspace);
@@ -225,20 +224,18 @@ bool trust_begin(struct trust *t, int gate_sock, const struct settings *s, const
 bool trust_finish(struct trust *t, int gate_sock, const char *workspace, char *const *envp,
                   struct arena *a, struct err *e)
 {
-    AUTO_BUF struct buf ca = {0};
-
-    buf_init(&ca, GATE_PEM_MAX);
-    if (!gate_prepare_await(gate_sock, &ca, e))
+    if (!gate_prepare_await(gate_sock, &t->ca, e))
         return false;
-    buf_add(&t->pem, ca.p, ca.n);
-    struct str own = keep(a, &ca);
-
-    show_files(t, buf_str(&t->pem), own, a);
-    set_variables(t, envp, workspace, own, a);
+    buf_add(&t->pem, t->ca.p, t->ca.n);
+    show_files(t);
+    set_variables(t, envp, workspace, a);
     return true;
 }
 
 void trust_free(struct trust *t)
 {
     buf_free(&t->pem);
+    buf_free(&t->ca);
+    buf_free(&t->java);
+    buf_free(&t->node);
 }

@@ -20,8 +20,10 @@
 struct trust {
     struct jail_file files[TRUST_FILES_MAX]; /* for the jail */
     size_t nfiles;
-    char **envp;    /* the agent's, with the variables set */
-    struct buf pem; /* what the agent believes: the host's, until the session's own joins */
+    char **envp;           /* the agent's, with the variables set */
+    struct buf pem;        /* what the agent believes: the host's, until the session's own joins */
+    struct buf ca;         /* the session's own */
+    struct buf java, node; /* what these two find in place of theirs */
 };
 
 /*
@@ -30,7 +32,7 @@ struct trust {
  */
 bool trust_begin(struct trust *t, int gate_sock, const struct settings *s, const char *workspace,
                  char *const *envp, struct err *e);
-/* Waits for it, and fills the rest of *t; that lives in the arena. */
+/* Waits for it, and fills the rest of *t; `envp` lives in the arena. */
 bool trust_finish(struct trust *t, int gate_sock, const char *workspace, char *const *envp,
                   struct arena *a, struct err *e);
 void trust_free(struct trust *t);

@@ -82,7 +82,7 @@ bool ask_tell(struct kern *k, const struct action *a)
 
 void ask_go_on(struct kern *k)
 {
-    for (size_t i = 0; i < REQUESTS_MAX; i++)
+    for (size_t i = 0; i < k->top; i++)
         if (k->requests[i].state == REQUEST_JUDGED && !send_checks(&k->requests[i]))
             return;
     (void)event_del(k->on_judge_room);
@@ -103,7 +103,7 @@ void ask_cancel(struct request *r)
 
 static struct request *find_request(struct kern *k, uint32_t id)
 {
-    for (size_t i = 0; i < REQUESTS_MAX; i++) {
+    for (size_t i = 0; i < k->top; i++) {
         struct request *r = &k->requests[i];
 
         if (r->state == REQUEST_JUDGED && id - r->first < r->sent)

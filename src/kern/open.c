@@ -277,7 +277,7 @@ static enum step make_tmpfile(struct request *r)
 /* A writer has come: those who wait to read this FIFO may go on. */
 static void wake_readers(struct kern *k, const struct stat *fifo)
 {
-    for (size_t i = 0; i < REQUESTS_MAX; i++) {
+    for (size_t i = 0; i < k->top; i++) {
         struct request *r = &k->requests[i];
 
         if (r->state == REQUEST_LATER && r->held >= 0 && r->at.st.st_ino == fifo->st_ino &&

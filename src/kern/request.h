@@ -128,6 +128,7 @@ struct kern {
     uint64_t generation; /* counts entries made: see rename.c */
     struct err *err;
     bool failed;
+    size_t top; /* requests from here on are free: what looks through them looks at few */
     struct request requests[REQUESTS_MAX];
 };
 

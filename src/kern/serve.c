@@ -59,7 +59,7 @@ static bool affordable(const struct request *r)
 
     if (r->arena.used <= LARGE_BYTES)
         return true;
-    for (size_t i = 0; i < REQUESTS_MAX; i++)
+    for (size_t i = 0; i < r->kern->top; i++)
         large += r->kern->requests[i].state != REQUEST_FREE &&
                  r->kern->requests[i].arena.used > LARGE_BYTES;
     return large <= LARGE_MAX;
@@ -157,9 +157,15 @@ void serve_denied(struct request *r)
 
 static struct request *free_request(struct kern *k)
 {
-    for (size_t i = 0; i < REQUESTS_MAX; i++)
-        if (k->requests[i].state == REQUEST_FREE)
-            return &k->requests[i];
+    while (k->top > 0 && k->requests[k->top - 1].state == REQUEST_FREE)
+        k->top--;
+    for (size_t i = 0; i < REQUESTS_MAX; i++) {
+        if (k->requests[i].state != REQUEST_FREE)
+            continue;
+        if (k->top <= i)
+            k->top = i + 1;
+        return &k->requests[i];
+    }
     return NULL;
 }
 
@@ -286,7 +292,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    for (size_t i = 0; i < REQUESTS_MAX; i++) {
+    for (size_t i = 0; i < k->top; i++) {
         struct request *r = &k->requests[i];
 
         if (r->state == REQUEST_FREE)
@@ -362,7 +368,7 @@ static void close_all(struct kern *k)
 
     measures_close(k->measures);
     undo_close(k->undo);
-    for (size_t i = 0; i < REQUESTS_MAX; i++)
+    for (size_t i = 0; i < k->top; i++)
         if (k->requests[i].state != REQUEST_FREE)
             request_end(&k->requests[i]);
     for (size_t i = 0; i < ARRAY_LEN(all); i++)

@@ -19,7 +19,7 @@
 
 static struct request *find_traced(struct kern *k, pid_t tid)
 {
-    for (size_t i = 0; i < REQUESTS_MAX; i++)
+    for (size_t i = 0; i < k->top; i++)
         if (k->requests[i].state == REQUEST_TRACED && (pid_t)k->requests[i].call.pid == tid)
             return &k->requests[i];
     return NULL;
@@ -27,7 +27,7 @@ static struct request *find_traced(struct kern *k, pid_t tid)
 
 static struct request *find_process(struct kern *k, pid_t tgid)
 {
-    for (size_t i = 0; i < REQUESTS_MAX; i++)
+    for (size_t i = 0; i < k->top; i++)
         if (k->requests[i].state == REQUEST_TRACED && k->requests[i].who.tgid == tgid)
             return &k->requests[i];
     return NULL;

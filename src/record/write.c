@@ -181,9 +181,15 @@ static bool write_head(struct record *r, bool ended, struct err *e)
  * nothing but its contents: no journal of the file system is waited for. */
 static bool lay_out_head(struct record *r, struct err *e)
 {
-    AUTO_FREE char *zeros = xcalloc(HEAD_SIZE + HEAD_TAIL, 1);
+    static const char zeros[8192];
+    const size_t all = HEAD_SIZE + HEAD_TAIL;
 
-    return r->head_fd < 0 || head_pwrite(r, zeros, HEAD_SIZE + HEAD_TAIL, 0, e);
+    for (size_t at = 0, n; r->head_fd >= 0 && at < all; at += n) {
+        n = all - at < sizeof(zeros) ? all - at : sizeof(zeros);
+        if (!head_pwrite(r, zeros, n, (off_t)at, e))
+            return false;
+    }
+    return true;
 }
 
 static bool sync_file(struct record *r, int fd, struct err *e)
