@@ -7,6 +7,7 @@
 #include "gate/exchange.h"
 #include "gate/prepare.h"
 #include "gate/publish.h"
+#include "gate/tls.h"
 #include "gate/scan.h"
 #include "gate/state.h"
 #include "jail/confine.h"
@@ -281,19 +282,25 @@ static const struct confine confinement = {
     .landlock = CONFINE_FILES | CONFINE_SCOPES,
 };
 
-/* The keeper's first words: PREPARE, if the policy opens anything, and CONFIG. */
+/*
+ * The keeper's first words: PREPARE, if the policy opens anything, and CONFIG. The authority is made
+ * while the keeper still reads the policy; for one that opens nothing it was made in vain.
+ */
 static bool begin(struct gate *g, struct gate_config *c, struct err *e)
 {
     AUTO_FREE struct frame_in *f = xcalloc(1, sizeof(*f));
+    struct tls *tls = tls_new(e);
 
+    if (tls == NULL)
+        return false;
     for (;;) {
         if (frame_recv(ROLE_FD_KEEPER, f, FRAME_MAX_FDS) != FRAME_OK)
             return err_set(e, EX_ROLE, "gate: the keeper sent no usable settings");
         if (f->type != MSG_PREPARE || g->tls != NULL)
             return gate_config_read(f, c, e);
-        g->tls = gate_prepared(ROLE_FD_KEEPER, f, e);
-        if (g->tls == NULL)
+        if (!gate_prepared(ROLE_FD_KEEPER, tls, f, e))
             return false;
+        g->tls = tls;
     }
 }
 

@@ -21,7 +21,8 @@ bool gate_prepare(int sock, int trust, struct err *e);
 /* Keeper: waits for the certificate (PEM). */
 bool gate_prepare_await(int sock, struct buf *pem, struct err *e);
 
-/* Gate: does it, and answers. */
-struct tls *gate_prepared(int sock, struct frame_in *f, struct err *e);
+/* Gate: answers with the certificate of the authority that `t` is, which believes what the frame
+ * brings. */
+bool gate_prepared(int sock, struct tls *t, struct frame_in *f, struct err *e);
 
 #endif

@@ -5,26 +5,19 @@
 #include "gate/tls.h"
 #include "policy/message.h"
 
-struct tls *gate_prepared(int sock, struct frame_in *f, struct err *e)
+bool gate_prepared(int sock, struct tls *t, struct frame_in *f, struct err *e)
 {
     AUTO_FREE struct frame_out *out = xcalloc(1, sizeof(*out));
     AUTO_BUF struct buf pem = {0};
-    struct tls *t;
 
-    if (f->nfds != 1) {
-        err_set(e, EX_ROLE, "gate: PREPARE without authorities");
-        return NULL;
-    }
-    t = tls_new(fd_take(&f->fds[0]), e);
-    if (t == NULL)
-        return NULL;
+    if (f->nfds != 1)
+        return err_set(e, EX_ROLE, "gate: PREPARE without authorities");
+    tls_trust(t, fd_take(&f->fds[0]));
     buf_init(&pem, GATE_PEM_MAX);
     tls_ca_pem(t, &pem);
     frame_start(out, MSG_PREPARED, f->id);
     frame_put_str(out, MSG_TAG_TEXT, buf_str(&pem));
-    if (pem.full || !frame_send(sock, out, NULL, 0)) {
-        err_set(e, EX_ROLE, "gate: cannot hand out the session's certificate");
-        return NULL;
-    }
-    return t;
+    if (pem.full || !frame_send(sock, out, NULL, 0))
+        return err_set(e, EX_ROLE, "gate: cannot hand out the session's certificate");
+    return true;
 }

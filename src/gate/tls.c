@@ -7,6 +7,7 @@
 #include "gate/name.h"
 #include "gate/trust.h"
 
+#include <assert.h>
 #include <openssl/err.h>
 #include <openssl/tls1.h>
 #include <openssl/x509v3.h>
@@ -79,7 +80,7 @@ static SSL_CTX *new_server(struct ca *ca)
     return NULL;
 }
 
-struct tls *tls_new(int trust, struct err *e)
+struct tls *tls_new(struct err *e)
 {
     struct tls *t;
 
@@ -89,9 +90,15 @@ struct tls *tls_new(int trust, struct err *e)
         return NULL;
     }
     t = xcalloc(1, sizeof(*t));
-    t->trust = trust;
+    t->trust = -1;
     t->ca = ca_new(e);
     return t->ca != NULL ? t : NULL; /* without, the role ends */
+}
+
+void tls_trust(struct tls *t, int trust)
+{
+    assert(t->trust < 0);
+    t->trust = trust;
 }
 
 void tls_ca_pem(const struct tls *t, struct buf *out)

@@ -16,9 +16,10 @@
 
 struct tls;
 
-/* What the keeper asks for before the jail starts. `trust`: PEM of the authorities for servers; the
- * descriptor is taken. */
-struct tls *tls_new(int trust, struct err *e);
+/* With an authority of its own, made here: it takes some milliseconds. */
+struct tls *tls_new(struct err *e);
+/* Once, before the first server: a file of authorities (PEM), which is taken. */
+void tls_trust(struct tls *t, int trust);
 void tls_ca_pem(const struct tls *t, struct buf *out);
 
 /* A connection's TLS on `fd`, which stays the caller's; NULL: not possible (why goes to *why). */

@@ -57,6 +57,16 @@ def refused_where_tier_a_is_asked_for(rope):
     check(not os.path.exists(os.path.join(rope.work, "ran")))
 
 
+def refused_where_settings_ask_for_namespaces(rope):
+    need_a_shut_host()
+    rope.file("config/belay/belay.yaml", "minimum: {namespaces: 1}\n")
+    p = belay(rope, "run", "--", "touch", "ran")
+    check(p.returncode == 121 and "max_user_namespaces" in p.stderr, p)
+    p = rope.belay("run", "--tier", "b", "--", "touch", "ran")
+    check(p.returncode == 121 and "minimum.namespaces" in p.stderr, p)
+    check(not os.path.exists(os.path.join(rope.work, "ran")))
+
+
 def nothing_is_said_in_tier_a(rope):
     p = rope.belay("run", "--", "true")
     if p.returncode == 121:
@@ -265,6 +275,7 @@ with f.ThreadPoolExecutor(16) as pool:
 
 if __name__ == "__main__":
     main([taken_where_namespaces_are_refused_and_said, refused_where_tier_a_is_asked_for,
+          refused_where_settings_ask_for_namespaces,
           nothing_is_said_in_tier_a, what_needs_mounts_is_refused_by_name,
           doctor_names_the_tier_and_what_differs, temporary_files_have_a_place_that_goes_away,
           hidden_inside_of_what_can_be_written_is_hidden,

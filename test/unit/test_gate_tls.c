@@ -133,7 +133,10 @@ static struct tls *side(int trust)
 
     if (n == ARRAY_LEN(all))
         abort();
-    return all[n++] = tls_new(trust, &e);
+    all[n] = tls_new(&e);
+    if (all[n] != NULL)
+        tls_trust(all[n], trust);
+    return all[n++];
 }
 
 static bool begin(struct pair *p, const char *name, bool trusted, bool http1)
