@@ -224,8 +224,9 @@ static bool choose_tier(struct run *r, struct err *e)
     if (r->setup.settings.minimum_namespaces == 0)
         return true;
     if (r->tier == TIER_ONLY_B)
-        return err_set(e, EX_HOST, "--tier b does without namespaces, and minimum.namespaces in "
-                                   "belay.yaml asks for them");
+        return err_set(e, EX_HOST,
+                       "--tier b does without namespaces, and minimum.namespaces in "
+                       "belay.yaml asks for them");
     r->tier = TIER_ONLY_A;
     return true;
 }
@@ -245,9 +246,9 @@ static int run_session(struct run *r, char **argv, struct err *e)
     /* The roles start up while the policy is read. */
     if (!check_not_inside(e) || !roles_start(&roles, e))
         return e->code;
-    if (!setup_load(s, e) || !choose_tier(r, e) || !setup_plan(s, e) || !take_credentials(r, argv, &sealed, e) ||
-        !record_folder(r, e) || !control_folder(&runtime, true, e) ||
-        !cli_state_folder(&state, e) ||
+    if (!setup_load(s, e) || !choose_tier(r, e) || !setup_plan(s, e) ||
+        !take_credentials(r, argv, &sealed, e) || !record_folder(r, e) ||
+        !control_folder(&runtime, true, e) || !cli_state_folder(&state, e) ||
         (r->stage && (!stage_create(buf_cstr(&r->folder), s->workspace, &stage, e) ||
                       !farewell_start(&farewell, r->id, buf_cstr(&r->folder), e)))) {
         roles_end(&roles);
