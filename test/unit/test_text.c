@@ -46,6 +46,12 @@ TEST(buf_stops_at_its_limit)
     buf_add(&b, "x", SIZE_MAX); /* the sum wraps round: refused before anything is read */
     CHECK(b.full);
     CHECK_INT(b.n, 2);
+    buf_clear(&b);
+    buf_reserve(&b, 10);
+    CHECK(!b.full);
+    CHECK_INT(b.n, 0);
+    buf_reserve(&b, 11);
+    CHECK(b.full);
 }
 
 TEST(buf_grows)
