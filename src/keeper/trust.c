@@ -73,7 +73,8 @@ static bool add_file(struct buf *to, const char *path, struct err *e)
     }
     if (to->full)
         err_set(e, EX_POLICY, "%s: too many authorities", path);
-    to->n = before;
+    to->n = before; /* as if it had not been tried */
+    to->full = false;
     return false;
 }
 

@@ -426,6 +426,14 @@ def the_key_stays_in_the_gate(rope):
         check("NODE_EXTRA_CA_CERTS=/run/belay/" in out and "SSL_CERT_FILE=/run/belay/ca-bundle.pem" in out, out)
 
 
+def a_bundle_that_is_too_large_is_as_if_not_named(rope):
+    need("curl")
+    large = rope.file("config/large.pem", "#" * (5 << 20))
+    with World(rope, Web(LEAF)) as w:
+        out = w.sh("curl -sS https://localhost:PORT/a", env=rope.env(CURL_CA_BUNDLE=large, NODE_EXTRA_CA_CERTS=large))
+        check('"/a"' in out, out)
+
+
 def an_untrusted_place_for_authorities(rope):
     bad = rope.file("work/ca.pem", "x")
     p = rope.file("config/p.cedar", RULES.replace("[%s].contains(context.port)", "context.port == 1"))
@@ -440,4 +448,5 @@ main([curl_over_http1, curl_over_http2_to_http2_and_to_http1, many_requests_shar
       a_request_for_another_host_or_port_is_refused, what_could_be_read_in_two_ways_is_refused,
       servers_that_do_not_prove_their_name, a_client_that_pins_is_told_apart, servers_that_break_off, openssl_s_client,
       nghttp, wget, python, node, git_clone, npm_install, java, chromium, a_host_of_no_request_rule_passes_unopened,
-      credentials_are_swapped_in_where_they_belong, the_key_stays_in_the_gate, an_untrusted_place_for_authorities])
+      credentials_are_swapped_in_where_they_belong, the_key_stays_in_the_gate,
+      a_bundle_that_is_too_large_is_as_if_not_named, an_untrusted_place_for_authorities])
