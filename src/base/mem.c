@@ -11,6 +11,7 @@
 
 #define CHUNK_MIN 4096u
 #define LARGE     (128 * 1024) /* where malloc begins; left alone it grows with what is freed */
+#define SPARE     (512 * 1024) /* free memory that is kept rather than fetched again */
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -27,7 +28,9 @@ static void *checked(void *p)
 
 void mem_init(void)
 {
-    (void)mallopt(M_MMAP_THRESHOLD, LARGE); /* refused by none; without it all is as right */
+    /* Without either all is as right, only slower. */
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE);
+    (void)mallopt(M_TRIM_THRESHOLD, SPARE);
 }
 
 void mem_auto_free(void *pointer_to_pointer)
