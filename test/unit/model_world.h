@@ -168,6 +168,7 @@ struct run {
     size_t nout;
     uint64_t held_at;   /* bytes taken when the first intent was told */
     size_t passed_then; /* and bytes that had gone on by then */
+    bool bash;          /* one was of the tool Bash */
     enum model_state state;
     const char *why;
     struct model_usage usage;
@@ -202,6 +203,7 @@ static inline void answer(struct model_reply *r, const char *refuse, struct run 
         run->passed_then = out->n;
     }
     tell_intent(told, i);
+    run->bash |= str_is(i->name, "Bash");
     snprintf(name, sizeof(name), "%.*s", (int)i->name.n, i->name.p);
     if (name[0] != '\0' && strstr(refuse, name) != NULL)
         why = STR("Refused: \"no-rm\".");
