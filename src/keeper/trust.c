@@ -180,6 +180,8 @@ static void show_node(struct trust *t, char *const *envp, const char *workspace,
         !add_file(&t->node, path, &ignored))
         return;
     buf_add(&t->node, t->ca.p, t->ca.n);
+    if (t->node.full)
+        return;
     show(t, "/run/belay/node-extra.pem", buf_str(&t->node));
     *variable = arena_printf(a, "%s=/run/belay/node-extra.pem", node_extra);
 }
@@ -228,6 +230,8 @@ bool trust_finish(struct trust *t, int gate_sock, const char *workspace, char *c
     if (!gate_prepare_await(gate_sock, &t->ca, e))
         return false;
     buf_add(&t->pem, t->ca.p, t->ca.n);
+    if (t->pem.full)
+        return err_set(e, EX_POLICY, "too many authorities: the session's own finds no room");
     show_files(t);
     set_variables(t, envp, workspace, a);
     return true;
